@@ -1,0 +1,186 @@
+#ifndef JB_MODEL_FEATURE_H
+#define JB_MODEL_FEATURE_H
+/*
+ * The rows. A builtin, an aggregation, a probe provider, a named type, an output format is one const struct in
+ * the file that implements it; the core calls hooks and never names one. NULL hook = the default.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/plan.h"
+#include "model/type.h"
+#include "model/value.h"
+
+struct check;
+struct cg;
+struct lookup;
+struct node;
+struct instance;
+struct record;
+struct resolve;
+struct run;
+struct spec;
+
+struct bpf_object;
+
+/*
+ * Prototypes are text, parsed by parser/proto.c:
+ *
+ *     RETURN NAME                           a value, written with or without ()
+ *     RETURN NAME(TYPE [NAME], ...)         a call; `[` and `]` around a parameter: optional, `...`: any more
+ *
+ * TYPE is one of: void bool int (any integer) u8 u16 u32 u64 i8 i16 i32 i64 string string[N] buffer ptr any map
+ * key (anything that may be a key), the name of a named_type row; `const` before it: a literal (or $1, or a
+ * constant expression). A returned `string` has max_strlen bytes.
+ */
+struct builtin {
+	const char *name;
+	const char *proto;
+	const char *rt;  /* runtime function that computes it; see BUILTIN_CTX; NULL: gen or act */
+	const char *doc; /* one line, shown by --help-builtins and in the man page */
+	unsigned flags;
+	/* Beyond the prototype: refine node->type, constrain arguments. false after a diagnostic. */
+	bool (*check)(struct check *, struct node *);
+	/*
+	 * Instead of rt. Scalars: return the value as i64. Memory types: write to `dst` (a pointer to
+	 * node->type->size bytes) and return NULL. `void` calls: return NULL.
+	 */
+	void *(*gen)(struct cg *, const struct node *, void *dst); /* LLVMValueRef */
+	/* In user space, when the site's record arrives. argv: the decoded fields of the record. <0: -errno. */
+	int (*act)(struct run *, const struct plan_site *, const struct value *argv, unsigned argc);
+};
+
+enum builtin_flags {
+	BUILTIN_CTX = 1,      /* rt takes the program's context as its first argument */
+	BUILTIN_CONTROL = 2,  /* its events travel in the control ring */
+	BUILTIN_UNSAFE = 4,   /* needs --unsafe */
+	BUILTIN_PURE = 8,     /* the same for all calls in one probe run: computed once */
+	BUILTIN_EXITS = 16,   /* the probe returns after it: exit() */
+	BUILTIN_LITERAL_FMT = 32, /* the first argument is a format string and does not travel */
+	BUILTIN_ARGS = 64,    /* `args`: stands for the context struct; codegen reads its fields through the provider */
+	BUILTIN_LVALUE_MAP = 128, /* the first argument is a map itself (delete, has_key, clear), not its value */
+};
+
+/*
+ * rt convention. Scalars are passed as the C parameter's width. A memory argument (string, buffer, tuple) is
+ * passed as two: const void *, u32 size. A memory result is written through two leading parameters (after ctx):
+ * void *dst, u32 size; the C function then returns void.
+ */
+
+struct aggregate {
+	const char *name;
+	const char *proto; /* "void hist(int n, [const int bits])": the first arguments are given to rt, const ones are not */
+	const char *rt;    /* "jb_hist_add": void (state *, i64 values..., u64 consts...) */
+	const char *rt_unsigned; /* instead of rt when the aggregated value is unsigned; NULL: the same */
+	const char *doc;
+	unsigned flags;
+	uint32_t (*state_size)(const struct agg_args *); /* bytes, multiple of 8 */
+	bool (*check)(struct check *, struct node *);    /* validate const arguments; they are in type->args afterwards */
+	void (*merge)(const struct agg_args *, void *into, const void *cpu); /* not for AGG_SHARED */
+	struct value (*value)(struct decode *, const struct type *, const void *state);
+	/* Reading it inside an expression: gives i64 from the CPUs' states summed by codegen; NULL: not readable. */
+	const char *rt_read; /* "jb_stats_avg": i64 (const state *) */
+};
+
+enum aggregate_flags {
+	AGG_SHARED = 1,   /* one state for all CPUs, updated under its lock */
+	AGG_ROW = 2,      /* agg(): arguments are named columns */
+	AGG_TIMED = 4,    /* rt gets the current ktime (ns) as its last argument */
+};
+
+/* An attach point as written: "uprobe:libc:malloc". Quotes are removed, $N replaced. */
+struct spec {
+	const struct provider *provider;
+	struct span span;
+	const char *text;          /* the whole of it */
+	const char *const *part;   /* what stands between the colons, after the provider */
+	const struct span *part_span;
+	unsigned n_parts;
+	int pid;                   /* -p, 0 = none */
+	bool unsafe;
+};
+
+/*
+ * What a provider tells codegen about the value of a context item. Codegen turns it into loads; so providers
+ * need no LLVM for the common cases.
+ */
+enum ctx_kind {
+	CTX_NONE,        /* not available in this probe */
+	CTX_REG,         /* a field of struct pt_regs at byte `offset`; ctx is struct pt_regs */
+	CTX_LOAD,        /* `size` bytes at ctx + offset */
+	CTX_RAW_ARG,     /* u64 number `index` of a raw tracepoint's arguments */
+	CTX_SYS_REGS,    /* ctx->args[0] is struct pt_regs *: register at byte `offset`, by probe_read_kernel */
+	CTX_SAVED,       /* word `index` of what the span's entry saved */
+	CTX_DURATION,    /* span: ns between entry and return */
+};
+struct ctx_item {
+	enum ctx_kind kind;
+	uint32_t offset, size;
+	unsigned index;
+	bool is_signed;
+};
+
+enum provider_flags {
+	PROVIDER_TIMER = 1,    /* fires by itself at a bounded rate: interval, profile */
+	PROVIDER_SPECIAL = 2,  /* begin, end: run once, not attached */
+	PROVIDER_USER = 4,     /* pointers of unknown space point into user memory */
+	PROVIDER_PID_FILTER = 8, /* -p is tested in the program: `if (pid != N) return` */
+	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
+};
+
+enum span_mode { SPAN_NONE, SPAN_SESSION, SPAN_PAIR_USER, SPAN_SYSCALL };
+
+struct target_vec; /* VEC of struct target *, see parser/resolve.h */
+
+struct provider {
+	const char *name, *alias, *syntax, *doc;
+	unsigned flags;
+	/*
+	 * Parse the parts, expand wildcards, append targets with resolve_add_target(). Mistakes are diagnostics on
+	 * part_span with "did you mean". Returns false after a diagnostic.
+	 */
+	bool (*expand)(struct resolve *, const struct spec *);
+	/* Type of `args` for this target: a TYPE_STRUCT whose fields are found by ctx_item; NULL: no args. */
+	const struct type *(*args)(struct resolve *, const struct target *);
+	/* argN; n = -1 is retval. Also the type of the value through *type (NULL = uint64). */
+	struct ctx_item (*arg)(const struct target *, int n, const struct type **type);
+	/* A field of `args`: where it is. NULL hook: CTX_LOAD at the field's offset. */
+	struct ctx_item (*args_field)(const struct target *, const struct type *args, const struct field *);
+	/*
+	 * Choose how to attach one probe with these targets (all of one spec, all with the same args type) and fill
+	 * section, attach_type, mode; may split targets over several plan_probes, may add helper programs (role).
+	 * `uses_args`: the body reads args, argN or retval, so that targets of different shape need own programs.
+	 */
+	bool (*plan)(struct resolve *, struct instance *);
+	/* Attach. On error -errno after run_error(). Links are handed to run_add_link(). */
+	int (*attach)(struct run *, const struct plan_probe *, int prog_fd);
+	/* -l: one line per probe that matches the glob; `pattern` is what follows the provider's name. */
+	void (*list)(struct lookup *, const char *pattern, void (*emit)(void *, const char *line, const struct type *args),
+		     void *arg);
+};
+
+struct out;
+
+/* An output format. */
+struct printer {
+	const char *name;
+	void (*print)(struct out *, const struct record *);
+	void (*end)(struct out *);
+};
+
+/* All rows there are: lists of families, each ended by a row with name NULL; the lists end with NULL. */
+struct registry {
+	const struct builtin *const *builtins;
+	const struct aggregate *const *aggregates;
+	const struct provider *const *providers;
+	const struct named_type *const *named_types;
+	const struct printer *const *printers;
+};
+
+const struct builtin *registry_builtin(const struct registry *registry, const char *name);
+const struct aggregate *registry_aggregate(const struct registry *registry, const char *name);
+const struct provider *registry_provider(const struct registry *registry, const char *name);
+const struct named_type *registry_named_type(const struct registry *registry, const char *name);
+#define row_each(row, family) for ((row) = (family); (row)->name; (row)++)
+
+#endif

@@ -1,0 +1,97 @@
+#ifndef JB_MODEL_VALUE_H
+#define JB_MODEL_VALUE_H
+/*
+ * Values: what bytes from the kernel become, and all that a printer ever sees. Everything a value points to
+ * lives in the arena it was decoded into.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/mem.h"
+#include "model/type.h"
+
+enum value_kind {
+	VALUE_NONE,
+	VALUE_BOOL,
+	VALUE_INT,       /* i */
+	VALUE_UINT,      /* u */
+	VALUE_PTR,       /* u */
+	VALUE_REAL,      /* real: results of derived columns */
+	VALUE_STR,       /* text, len; truncated: it filled its buffer */
+	VALUE_BYTES,     /* text, len */
+	VALUE_SYMBOL,    /* text, and u the number behind it: enum, ksym, probe name, errno name */
+	VALUE_STACK,     /* items: one VALUE_SYMBOL per frame, innermost first; text: before each, NULL: 8 spaces */
+	VALUE_ARRAY,     /* items */
+	VALUE_TUPLE,     /* items */
+	VALUE_RECORD,    /* items with names */
+	VALUE_HIST,      /* hist */
+	VALUE_MAP,       /* items are values, keys beside them */
+};
+
+struct bucket {
+	int64_t low, high; /* values v with low <= v < high; INT64_MIN / INT64_MAX are open ends */
+	uint64_t count;
+};
+
+struct value {
+	enum value_kind kind;
+	bool truncated;
+	bool hidden; /* a record's member that tables and text leave out (its name begins with _) */
+	bool row;    /* a record of agg() or rtp(): printed as a row of a table, sorted by key */
+	bool aggregated; /* decoded from an aggregation's state: maps of these are sorted by value */
+	union {
+		int64_t i;
+		uint64_t u;
+		double real;
+	};
+	const char *text;
+	const char *trailer;    /* truncated string: printed after it, NULL: ".." */
+	uint32_t len;           /* text bytes, or number of items, or of buckets */
+	const struct value *items;
+	const char *const *names; /* record: one per item */
+	const struct value *keys; /* map */
+	const struct bucket *buckets; /* hist, from the first non-empty to the last non-empty */
+	bool linear;            /* hist: equal steps (lhist) */
+	int64_t step;           /* lhist: width of a bucket */
+};
+
+struct plan;
+struct sym;
+
+/* What decoding may need beyond the bytes. */
+struct decode {
+	struct arena *arena;
+	const struct plan *plan;   /* target names, formats */
+	struct sym *sym;           /* addresses to names (lookup/sym.h), may be NULL */
+	int64_t boot_to_wall_ns;   /* CLOCK_REALTIME - CLOCK_BOOTTIME when the run started */
+};
+
+/* A type that displays in its own way; a row beside the builtin that returns it. */
+struct named_type {
+	const char *name; /* as in prototypes: "ksym_t" */
+	struct value (*decode)(struct decode *, const struct type *, const void *bytes);
+};
+
+struct value value_decode(struct decode *decode, const struct type *type, const void *bytes);
+struct value value_int(int64_t i);
+struct value value_uint(uint64_t u);
+struct value value_str(const char *text, uint32_t len);
+struct value value_real(double real);
+struct value value_symbol(const char *text, uint64_t number);
+/* A member of a record by name ("p99"), NULL when it has none. */
+const struct value *value_member(const struct value *record, const char *name);
+/* The number a value stands for in arithmetic; records and strings are 0. */
+double value_number(const struct value *value);
+/* Total order: numbers by value, strings bytewise, tuples member by member; hist by total count,
+ * records that have `.average` by it, other records member by member. */
+int value_compare(const struct value *a, const struct value *b);
+uint64_t value_hist_total(const struct value *hist);
+/* Sort a map's rows ascending: by value for ints and aggregates, by key for the rest (reference behaviour). */
+void value_sort_map(struct arena *arena, struct value *map);
+
+/* Decimal digits (20 at most) that end right before `end`; returns where they begin. */
+char *value_digits(char *end, uint64_t number);
+/* Default text of any value (LANGUAGE: section 15.1); histograms and maps are out/text.c's. */
+void value_text(struct buf *out, const struct value *value);
+
+#endif
