@@ -1,0 +1,121 @@
+#ifndef JB_LOOKUP_INTERNAL_H
+#define JB_LOOKUP_INTERNAL_H
+/*
+ * What the files of lookup/ share: the parts of struct lookup, each made by the file that owns it
+ * on first need, and the readers of ELF files, process mappings and kallsyms that sym.c uses as
+ * well. Not for other folders.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/strmap.h"
+#include "lookup/lookup.h"
+#include "lookup/sym.h"
+
+struct btf_facts;     /* btf.c */
+struct tracefs_facts; /* tracefs.c */
+struct ksyms;	      /* ksyms.c */
+
+struct lookup {
+	struct arena *arena;
+	struct types *types;
+	const char *error;
+	struct btf_facts *btf;	       /* NULL until the first question about kernel types */
+	struct tracefs_facts *tracefs; /* NULL until the first question about tracepoints */
+	struct strmap *elves;	       /* "dev:ino" -> struct elf_file */
+	struct ksyms *ksyms;
+	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */
+};
+
+/* Set the sentence for lookup_error and return -error, for `return lookup_fail(...)`. */
+int lookup_fail(struct lookup *lookup, int error, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+
+void btf_facts_free(struct btf_facts *btf);
+void tracefs_facts_free(struct tracefs_facts *tracefs);
+
+/* --- btf.c for tracefs.c and features.c --- */
+/* The number of a kernel function in BTF, 0: none, or no BTF. */
+uint32_t kernel_function_id(struct lookup *lookup, const char *name);
+/*
+ * A struct, union or enum known by name alone ("struct sockaddr"), to be filled by lookup_complete.
+ * The kernel's BTF is not read for it. An enum gets the size and sign that are given.
+ */
+const struct type *kernel_shell(struct lookup *lookup, const char *spelling, uint32_t size,
+				bool is_signed);
+
+/* --- tracefs_format.c for tracefs.c --- */
+/* The text of a `format` file to a struct; *id gets the number. NULL: it is not such a text. */
+const struct type *tracefs_format_parse(struct lookup *lookup, const char *category, const char *name,
+				char *text, int *id);
+
+/* --- elf.c --- */
+struct elf_segment {
+	uint64_t address, offset, size; /* size: bytes in the file */
+};
+struct elf_file {
+	struct elf elf; /* first: lookup hands out a pointer to it */
+	VEC(struct elf_segment) segments;
+	bool is_demangled;
+	struct elf_symbol **by_offset; /* sorted for sym.c, made there */
+};
+/* Read symbols and segments into the arena. On error -errno, with one sentence in *error. */
+int elf_read(struct arena *arena, const char *path, struct elf_file **file, const char **error);
+/* The demangled form with parameters, in the arena; NULL when the name is not mangled. */
+const char *elf_demangle_name(struct arena *arena, const char *name);
+
+/* --- elf_debug.c for elf.c --- */
+struct Elf;
+/*
+ * Path of the separate file with the symbol table of the file at `path`, in the arena; NULL: there
+ * is none.
+ */
+const char *elf_debug_file(struct arena *arena, struct Elf *elf, const char *path);
+
+/* --- procmaps.c --- */
+struct mapping {
+	uint64_t start, end, offset;
+	dev_t dev;
+	ino_t ino;
+	const char *path; /* "" for anonymous memory; may end in " (deleted)" */
+	size_t path_len;
+};
+/*
+ * Walk the executable mappings of a process; path points into `text`, which holds the whole file
+ * afterwards. Stops when each returns false. -errno when the process cannot be read.
+ */
+int mappings_each(int pid, struct buf *text, bool (*each)(void *, const struct mapping *),
+		  void *arg);
+/*
+ * Where a mapped file can be opened from here: the plain path, else through the process's root
+ * folder, else (deleted or replaced files) its entry in map_files. NULL: nowhere.
+ */
+const char *mapping_openable(struct arena *arena, int pid, const struct mapping *mapping);
+/* /proc/PID/... as a whole; -errno. The buffer is reset first. */
+int file_read(const char *path, struct buf *text);
+
+/* --- ldcache.c --- */
+/*
+ * Does this file name belong to the library that the word names ("libx", "libx.so", "libx.so.5")?
+ */
+bool library_matches(const char *word, const char *base, size_t base_len);
+/*
+ * The file that the loader would take, NULL: none. The nearest name is tried on *nearest when not
+ * NULL.
+ */
+const char *ldcache_find(struct lookup *lookup, const char *word, const char **nearest);
+
+/* --- ksyms.c --- */
+struct ksym {
+	uint64_t address;
+	const char *name;
+	const char *module; /* NULL: the kernel itself */
+};
+struct ksyms {
+	struct ksym *data; /* sorted by address */
+	size_t n;
+};
+/* All of /proc/kallsyms, in the arena. NULL: cannot be read, or addresses are hidden. */
+struct ksyms *ksyms_read(struct arena *arena);
+
+#endif
