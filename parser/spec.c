@@ -1,0 +1,423 @@
+/*
+ * Attach points: text to parts, parts to a provider, its targets to instances (one program each). What a provider
+ * complains about is gathered first, because an alternative may still succeed and `missing_probes` may
+ * turn it into a warning.
+ */
+#include <string.h>
+
+#include "base/strmap.h"
+#include "parser/front.h"
+
+/* What the body of a probe needs, found by looking at its calls. */
+struct needs {
+	bool args, duration, probe, loop;
+};
+
+/* --- parts --- */
+
+struct splitter {
+	struct resolve *resolve;
+	const struct node *node;
+	VEC(const char *) parts;
+	VEC(struct span) spans;
+	struct buf part;
+	size_t begin; /* byte in node->text where the current part begins */
+};
+
+static void end_part(struct splitter *s, size_t end)
+{
+	uint32_t base = s->node->span.begin;
+
+	vec_push(s->resolve->arena, &s->parts,
+		 arena_strdup(s->resolve->arena, s->part.data ? s->part.data : ""));
+	vec_push(s->resolve->arena, &s->spans,
+		 ((struct span){ base + (uint32_t)s->begin, base + (uint32_t)end }));
+	buf_reset(&s->part);
+	s->begin = end + 1;
+}
+
+/* `$N` in an attach point; returns the bytes it takes. */
+static size_t add_param(struct splitter *s, const char *text)
+{
+	uint64_t n = 0;
+	size_t len = 1;
+	const char *value;
+
+	while (text[len] >= '0' && text[len] <= '9')
+		n = n * 10 + (uint64_t)(text[len++] - '0');
+	value = param_text(s->resolve, n);
+	if (!value) {
+		diag_error(s->resolve->diags, s->node->span,
+			   "$%llu is not set, and this attach point needs it",
+			   (unsigned long long)n);
+		diag_hint(s->resolve->diags,
+			  "parameters follow the script's name on the command line");
+	}
+	buf_puts(&s->part, value ? value : "");
+	return len;
+}
+
+static bool is_param_here(const char *text)
+{
+	return text[0] == '$' && text[1] >= '0' && text[1] <= '9';
+}
+
+static void split(struct splitter *s)
+{
+	const char *text = s->node->text;
+	bool quoted = false;
+	size_t i = 0;
+
+	while (text[i]) {
+		if (text[i] == '"') {
+			quoted = !quoted;
+			i++;
+		} else if (quoted && text[i] == '\\' && text[i + 1]) {
+			buf_putc(&s->part, text[i + 1]);
+			i += 2;
+		} else if (text[i] == ':' && !quoted && text[i + 1] == ':' && s->parts.n > 1) {
+			buf_puts(&s->part, "::"); /* a C++ name without quotes */
+			i += 2;
+		} else if (text[i] == ':' && !quoted) {
+			end_part(s, i++);
+		} else if (is_param_here(text + i)) {
+			i += add_param(s, text + i);
+		} else {
+			buf_putc(&s->part, text[i++]);
+		}
+	}
+	end_part(s, i);
+	buf_fini(&s->part);
+}
+
+/* --- providers --- */
+
+static bool is_planned(const char *name)
+{
+	static const char *const names[] = {
+		"kprobe",
+		"kretprobe",
+		"fentry",
+		"fexit",
+		"kfunc",
+		"kretfunc",
+		"iter",
+		"software",
+		"hardware",
+		"watchpoint",
+		"asyncwatchpoint",
+		"usdt",
+		"self",
+		"test",
+		"bench",
+		"k",
+		"kr",
+		"f",
+		"fr",
+		"it",
+		"s",
+		"h",
+		"w",
+		"U",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (!strcasecmp(names[i], name) && (strlen(name) > 1 || !strcmp(names[i], name)))
+			return true;
+	return false;
+}
+
+static struct mistake *add_mistake(struct resolve *resolve, struct span span, const char *text)
+{
+	struct mistake *mistake = vec_grow(resolve->arena, &resolve->front->mistakes);
+
+	mistake->span = span;
+	mistake->text = text;
+	return mistake;
+}
+
+static void unknown_provider(struct resolve *resolve, struct span span, const char *name)
+{
+	struct mistake *mistake;
+	struct nearest nearest;
+
+	if (strchr(name, '*')) {
+		add_mistake(resolve, span, "not supported yet: a wildcard instead of a probe type");
+		return;
+	}
+	if (strchr(name, '=')) {
+		add_mistake(resolve, span, "not supported yet: named probes");
+		return;
+	}
+	if (is_planned(name)) {
+		add_mistake(resolve, span,
+			    arena_printf(resolve->arena, "not supported yet: %s", name));
+		return;
+	}
+	mistake = add_mistake(resolve, span,
+			      arena_printf(resolve->arena, "unknown probe type '%s'", name));
+	mistake->is_typo = true;
+	nearest_init(&nearest, name);
+	for (const struct provider *const *family = resolve->registry->providers; family && *family;
+	     family++) {
+		const struct provider *row;
+
+		row_each (row, *family)
+			nearest_try(&nearest, row->name);
+	}
+	if (nearest.best)
+		mistake->hint = arena_printf(resolve->arena, "did you mean '%s'?", nearest.best);
+}
+
+/* --- reports of providers --- */
+
+static struct span part_span(const struct spec *spec, int part)
+{
+	return spec && part >= 0 && (unsigned)part < spec->n_parts ? spec->part_span[part]
+								   : spec->span;
+}
+
+void resolve_error(struct resolve *resolve, int part, const char *fmt, ...)
+{
+	struct span span = resolve->spec       ? part_span(resolve->spec, part)
+			   : resolve->instance ? resolve->instance->span
+					       : (struct span){ 0, 0 };
+	struct front *front = resolve->front;
+	const char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = arena_vprintf(resolve->arena, fmt, ap);
+	va_end(ap);
+	if (front && front->gathering)
+		add_mistake(resolve, span, text);
+	else
+		diag_error(resolve->diags, span, "%s", text);
+}
+
+void resolve_hint(struct resolve *resolve, const char *fmt, ...)
+{
+	struct front *front = resolve->front;
+	const char *text;
+	va_list ap;
+
+	va_start(ap, fmt);
+	text = arena_vprintf(resolve->arena, fmt, ap);
+	va_end(ap);
+	if (front && front->gathering && front->mistakes.n)
+		front->mistakes.data[front->mistakes.n - 1].hint = text;
+	else if (!front || !front->gathering)
+		diag_hint(resolve->diags, "%s", text);
+}
+
+struct target *resolve_add_target(struct resolve *resolve, const char *name)
+{
+	struct target *target = arena_new_of(resolve->arena, struct target);
+
+	target->id = (uint32_t)resolve->plan->targets.n;
+	target->name = name;
+	if (resolve->spec)
+		target->span = resolve->spec->span;
+	vec_push(resolve->arena, &resolve->plan->targets, target);
+	if (resolve->front)
+		vec_push(resolve->arena, &resolve->front->targets, target);
+	return target;
+}
+
+static void report_mistakes(struct resolve *resolve)
+{
+	const struct mistake *mistake;
+
+	vec_each (mistake, &resolve->front->mistakes) {
+		if (resolve->plan->missing_probes == 2 && !mistake->is_typo)
+			continue;
+		if (resolve->plan->missing_probes == 1 && !mistake->is_typo)
+			diag_warn(resolve->diags, mistake->span, "%s", mistake->text);
+		else
+			diag_error(resolve->diags, mistake->span, "%s", mistake->text);
+		if (mistake->hint)
+			diag_hint(resolve->diags, "%s", mistake->hint);
+	}
+}
+
+/* --- one attach point --- */
+
+static const struct spec *parse_spec(struct resolve *resolve, const struct node *node)
+{
+	struct splitter s = { .resolve = resolve, .node = node };
+	struct spec *spec = arena_new_of(resolve->arena, struct spec);
+
+	split(&s);
+	spec->span = node->span;
+	spec->provider = registry_provider(resolve->registry, s.parts.data[0]);
+	if (!spec->provider) {
+		unknown_provider(resolve, s.spans.data[0], s.parts.data[0]);
+		return NULL;
+	}
+	spec->part = s.parts.data + 1;
+	spec->part_span = s.spans.data + 1;
+	spec->n_parts = (unsigned)s.parts.n - 1;
+	spec->pid = resolve->options ? resolve->options->pid : 0;
+	spec->unsafe = resolve->options && resolve->options->unsafe;
+	spec->text = spec->provider->name;
+	for (unsigned i = 0; i < spec->n_parts; i++)
+		spec->text = arena_printf(resolve->arena, "%s:%s", spec->text, spec->part[i]);
+	return spec;
+}
+
+/* Targets of a spec that failed are forgotten: ids stay dense. */
+static bool expand_spec(struct resolve *resolve, const struct spec *spec)
+{
+	struct front *front = resolve->front;
+	size_t n_targets = resolve->plan->targets.n, n_mistakes = front->mistakes.n;
+	bool ok;
+
+	resolve->spec = spec;
+	front->targets.n = 0;
+	front->gathering = true;
+	ok = spec->provider->expand(resolve, spec);
+	if (ok && !front->targets.n) {
+		resolve_error(resolve, -1, "nothing matches %s", spec->text);
+		ok = false;
+	}
+	front->gathering = false;
+	resolve->spec = NULL;
+	if (ok)
+		front->mistakes.n = n_mistakes;
+	else
+		resolve->plan->targets.n = n_targets;
+	return ok;
+}
+
+/* The first of the alternatives that this machine has; args of the node lists them when there are several. */
+static const struct spec *expand_first(struct resolve *resolve, const struct node *node)
+{
+	const struct node *alternative = node->args ? node->args : node;
+
+	resolve->front->mistakes.n = 0;
+	for (; alternative; alternative = node->args ? alternative->next : NULL) {
+		unsigned errors = diag_errors(resolve->diags);
+		const struct spec *spec = parse_spec(resolve, alternative);
+
+		if (spec && diag_errors(resolve->diags) == errors && expand_spec(resolve, spec))
+			return spec;
+	}
+	report_mistakes(resolve);
+	return NULL;
+}
+
+/* --- instances --- */
+
+static bool scan_node(struct node *node, void *arg)
+{
+	struct needs *needs = arg;
+	const char *name;
+
+	if (node->kind == NODE_FOR_RANGE || node->kind == NODE_WHILE || node->kind == NODE_FOR_MAP)
+		needs->loop = true;
+	if (node->kind != NODE_CALL || !node->builtin)
+		return true;
+	name = node->builtin->name;
+	if (node->builtin->flags & BUILTIN_ARGS || !strcmp(name, "retval") ||
+	    (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] <= '9'))
+		needs->args = true;
+	else if (!strcmp(name, "duration"))
+		needs->duration = true;
+	else if (!strcmp(name, "probe") || !strcmp(name, "func"))
+		needs->probe = true;
+	return true;
+}
+
+static struct needs scan(struct node *probe)
+{
+	struct needs needs = { 0 };
+
+	if (probe->a)
+		ast_walk(probe->a, scan_node, &needs);
+	ast_walk(probe->b, scan_node, &needs);
+	return needs;
+}
+
+static struct instance *add_instance(struct resolve *resolve, struct node *probe,
+				     const struct spec *spec, const struct needs *needs)
+{
+	struct instance *instance = arena_new_of(resolve->arena, struct instance);
+
+	instance->probe = probe;
+	instance->predicate = probe->a ? ast_clone(resolve->arena, probe->a) : NULL;
+	instance->body = ast_clone(resolve->arena, probe->b);
+	instance->provider = spec->provider;
+	instance->span = spec->span;
+	instance->uses_args = needs->args;
+	instance->uses_duration = needs->duration;
+	instance->uses_probe = needs->probe;
+	instance->has_loop = needs->loop;
+	instance->program = arena_printf(resolve->arena, "p%zu_%.9s", resolve->instances.n,
+					 spec->provider->name);
+	vec_push(resolve->arena, &resolve->instances, instance);
+	return instance;
+}
+
+/* One instance for all targets, or one for each shape of `args` when the body looks at them. */
+static void make_instances(struct resolve *resolve, struct node *probe, const struct spec *spec)
+{
+	struct needs needs = scan(probe);
+	size_t first = resolve->instances.n;
+	struct target **target;
+
+	resolve->spec = spec;
+	vec_each (target, &resolve->front->targets) {
+		const struct type *args = NULL;
+		struct instance *instance = NULL;
+
+		if (needs.args && spec->provider->args)
+			args = spec->provider->args(resolve, *target);
+		for (size_t i = first; i < resolve->instances.n; i++)
+			if (resolve->instances.data[i]->args == args)
+				instance = resolve->instances.data[i];
+		if (!instance) {
+			instance = add_instance(resolve, probe, spec, &needs);
+			instance->args = args;
+		}
+		vec_push(resolve->arena, &instance->targets, *target);
+	}
+	resolve->spec = NULL;
+}
+
+/* Mistakes in the body are the same in every copy: they are told once. */
+static void finish_instances(struct resolve *resolve, size_t first, bool *told)
+{
+	size_t n = resolve->instances.n; /* plan hooks may split instances, and append the rest */
+
+	for (size_t i = first; i < n; i++) {
+		struct instance *instance = resolve->instances.data[i];
+		struct diags *diags = resolve->diags;
+		unsigned errors = diag_errors(diags);
+
+		if (*told)
+			resolve->diags = diag_new(resolve->arena);
+		scope_instance(resolve, instance);
+		resolve->diags = diags;
+		*told |= diag_errors(diags) != errors;
+		resolve->instance = instance;
+		if (instance->provider->plan)
+			instance->provider->plan(resolve, instance);
+		resolve->instance = NULL;
+	}
+}
+
+void spec_expand_probe(struct resolve *resolve, struct node *probe)
+{
+	const struct node *node;
+	bool told = false;
+
+	node_each (node, probe->args) {
+		const struct spec *spec = expand_first(resolve, node);
+		size_t first = resolve->instances.n;
+
+		if (!spec)
+			continue;
+		make_instances(resolve, probe, spec);
+		finish_instances(resolve, first, &told);
+	}
+}
