@@ -1,0 +1,176 @@
+/*
+ * The current task, the clocks, stacks: what builtins/task.c and builtins/time.c name, and the stacks of
+ * builtins/symbol.c. Constants that only the run knows are set in .rodata by name, before load.
+ */
+
+/* The pid namespace jbtrace runs in; 0 when it is the initial one, so that no translation is needed. */
+const volatile jb_u64 jb_pidns_dev = 0;
+const volatile jb_u64 jb_pidns_ino = 0;
+/* CLOCK_BOOTTIME when the run started, in ns. */
+const volatile jb_u64 jb_start_ns = 0;
+
+/* The few members of the kernel's struct that are used here; libbpf moves them to where they really are. */
+struct task_struct {
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	int pid, tgid;
+	char comm[16];
+} __attribute__((preserve_access_index));
+
+/* tgid in the upper half, thread id in the lower one, as the initial namespace numbers them. */
+jb_inline jb_u64 jb_pid_tgid_init(void)
+{
+	return bpf_get_current_pid_tgid();
+}
+
+/* The same in jbtrace's own namespace; 0 for a task that is not visible there. */
+jb_inline jb_u64 jb_pid_tgid(void)
+{
+	struct bpf_pidns_info ns = { 0 };
+
+	if (!jb_pidns_ino)
+		return bpf_get_current_pid_tgid();
+	if (bpf_get_ns_current_pid_tgid(jb_pidns_dev, jb_pidns_ino, &ns, sizeof(ns)))
+		return 0;
+	return (jb_u64)ns.tgid << 32 | ns.pid;
+}
+
+jb_inline jb_u32 jb_pid(void)
+{
+	return jb_pid_tgid() >> 32;
+}
+
+jb_inline jb_u32 jb_tid(void)
+{
+	return jb_pid_tgid();
+}
+
+jb_inline jb_u32 jb_pid_init(void)
+{
+	return jb_pid_tgid_init() >> 32;
+}
+
+jb_inline jb_u32 jb_tid_init(void)
+{
+	return jb_pid_tgid_init();
+}
+
+jb_inline jb_u64 jb_uid(void)
+{
+	return (jb_u32)bpf_get_current_uid_gid();
+}
+
+jb_inline jb_u64 jb_gid(void)
+{
+	return bpf_get_current_uid_gid() >> 32;
+}
+
+jb_inline jb_u32 jb_cpu(void)
+{
+	return bpf_get_smp_processor_id();
+}
+
+jb_inline jb_u32 jb_numaid(void)
+{
+	return bpf_get_numa_node_id();
+}
+
+jb_inline jb_u32 jb_rand(void)
+{
+	return bpf_get_prandom_u32();
+}
+
+jb_inline jb_u64 jb_cgroup(void)
+{
+	return bpf_get_current_cgroup_id();
+}
+
+jb_inline jb_u64 jb_curtask(void)
+{
+	return bpf_get_current_task();
+}
+
+/* The kernel pads the name with zeros. */
+jb_inline void jb_comm(void *dst, jb_u32 size)
+{
+	bpf_get_current_comm(dst, size);
+}
+
+jb_inline jb_u32 jb_ppid(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, real_parent, tgid);
+}
+
+jb_inline void jb_pcomm(void *dst, jb_u32 size)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *parent = BPF_CORE_READ(task, real_parent);
+
+	bpf_probe_read_kernel(dst, size < 16 ? size : 16, parent->comm);
+}
+
+jb_inline jb_u32 jb_leader_tid(void)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+
+	return BPF_CORE_READ(task, group_leader, pid);
+}
+
+jb_inline void jb_leader_comm(void *dst, jb_u32 size)
+{
+	struct task_struct *task = (void *)bpf_get_current_task();
+	struct task_struct *leader = BPF_CORE_READ(task, group_leader);
+
+	bpf_probe_read_kernel(dst, size < 16 ? size : 16, leader->comm);
+}
+
+jb_inline jb_u64 jb_nsecs_boot(void)
+{
+	return bpf_ktime_get_boot_ns();
+}
+
+jb_inline jb_u64 jb_nsecs_monotonic(void)
+{
+	return bpf_ktime_get_ns();
+}
+
+jb_inline jb_u64 jb_nsecs_tai(void)
+{
+	return bpf_ktime_get_tai_ns();
+}
+
+jb_inline jb_u64 jb_jiffies(void)
+{
+	return bpf_jiffies64();
+}
+
+jb_inline jb_u64 jb_elapsed(void)
+{
+	return bpf_ktime_get_boot_ns() - jb_start_ns;
+}
+
+/* `count` addresses at most; the helper clears what it does not fill. */
+jb_inline void jb_stack_kernel(void *ctx, struct jb_stack *dst, jb_u32 count)
+{
+	long bytes = bpf_get_stack(ctx, dst->ip, count * 8, 0);
+
+	dst->n = bytes > 0 ? bytes / 8 : 0;
+	dst->pid = 0;
+}
+
+jb_inline void jb_stack_user(void *ctx, struct jb_stack *dst, jb_u32 count)
+{
+	long bytes = bpf_get_stack(ctx, dst->ip, count * 8, BPF_F_USER_STACK);
+
+	dst->n = bytes > 0 ? bytes / 8 : 0;
+	dst->pid = jb_pid();
+}
+
+/* usym_t: an address and whose it is. */
+jb_inline void jb_usym(jb_u64 *dst, jb_u64 address)
+{
+	dst[0] = address;
+	dst[1] = jb_pid();
+}

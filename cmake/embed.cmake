@@ -1,0 +1,27 @@
+# Files to C arrays. cmake -DOUT=x.c -DNAME=array -DIN=file -P embed.cmake           one array and its length
+#                    cmake -DOUT=x.c -DSCRIPTS=a.jt;b.jt -P embed.cmake              the table jb_scripts[]
+function(hex_bytes file result)
+	file(READ ${file} hex HEX)
+	string(REGEX REPLACE "(..)" "0x\\1," bytes "${hex}")
+	set(${result} "${bytes}" PARENT_SCOPE)
+endfunction()
+
+if(NAME)
+	hex_bytes(${IN} bytes)
+	file(SIZE ${IN} size)
+	file(WRITE ${OUT} "extern const unsigned char ${NAME}[];\nextern const unsigned int ${NAME}_len;\n"
+		"const unsigned char ${NAME}[] __attribute__((aligned(4))) = {${bytes}0};\nconst unsigned int ${NAME}_len = ${size};\n")
+else()
+	set(arrays "")
+	set(rows "")
+	set(i 0)
+	foreach(script ${SCRIPTS})
+		hex_bytes(${script} bytes)
+		file(SIZE ${script} size)
+		get_filename_component(name ${script} NAME_WE)
+		string(APPEND arrays "static const char text${i}[] = {${bytes}0};\n")
+		string(APPEND rows "\t{ \"${name}\", text${i}, ${size} },\n")
+		math(EXPR i "${i} + 1")
+	endforeach()
+	file(WRITE ${OUT} "#include \"scripts.h\"\n\n${arrays}\nconst struct jb_script jb_scripts[] = {\n${rows}\t{ 0 },\n};\n")
+endif()

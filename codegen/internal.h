@@ -1,0 +1,117 @@
+#ifndef JB_CODEGEN_INTERNAL_H
+#define JB_CODEGEN_INTERNAL_H
+/*
+ * State of one code generation. Private to codegen/.
+ *
+ * All variables of a probe live in a frame: an array of 8-byte slots on the BPF stack. Loop bodies are callbacks of
+ * bpf_loop and reach the variables through the frame's address; where there is no loop the optimiser dissolves it.
+ */
+#include <llvm-c/Core.h>
+#include <llvm-c/DebugInfo.h>
+#include <llvm-c/TargetMachine.h>
+
+#include "codegen/cg.h"
+#include "parser/ast.h"
+
+struct strmap;
+
+enum frame_slot {
+	FRAME_CTX,     /* the program's context */
+	FRAME_SCRATCH, /* this run's scratch memory, when it has any */
+	FRAME_FLOW,    /* not 0: a `return` inside a loop is under way */
+	FRAME_TARGET,  /* id of the target, when it is found out once (raw system calls) */
+	FRAME_SPAN,    /* struct jb_span * */
+	FRAME_VARS,    /* the first variable */
+};
+
+/* One LLVM function being filled: a program, or a loop body. */
+struct cg_fn {
+	LLVMValueRef fn;
+	LLVMMetadataRef subprogram;
+	LLVMBasicBlockRef entry;    /* allocas, then a jump to the code */
+	LLVMValueRef frame;
+	LLVMBasicBlockRef leave;    /* where `return` goes */
+	LLVMBasicBlockRef next, stop; /* loop body: continue, break */
+	struct cg_fn *outer;
+};
+
+struct cg {
+	struct arena *arena;
+	struct diags *diags;
+	struct plan *plan;
+	const struct registry *registry;
+	LLVMContextRef llvm;
+	LLVMModuleRef module;
+	LLVMBuilderRef b;
+	LLVMDIBuilderRef di;
+	LLVMMetadataRef di_file, di_unit, di_int, di_long, di_void_ptr;
+	struct strmap *di_files; /* by source name */
+	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
+	LLVMTargetMachineRef machine;
+	struct strmap *globals;  /* constants by content */
+	struct instance *instance;
+	unsigned instance_index;
+	struct cg_fn *fn;
+	unsigned n_loop_slots, next_loop_slot;
+	unsigned n_slots;
+	unsigned stack_used;     /* bytes of temporaries on the BPF stack of the program */
+	uint32_t scratch_used;   /* bytes of scratch this program needs */
+	unsigned n_callbacks;
+	struct span span;        /* of the node being generated */
+};
+
+/* Memory behind an expression. `addr`: a pointer in SPACE_BPF and SPACE_CTX, else an i64. */
+struct place {
+	LLVMValueRef addr;
+	enum space space;
+	const struct type *type;
+	uint8_t bit_offset, bit_size;
+};
+
+/* module.c */
+bool cg_is_runtime_map(const char *name);
+
+/* debug.c */
+void cg_debug_init(struct cg *cg);
+void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct span span, unsigned n_params);
+void cg_debug_at(struct cg *cg, struct span span);
+LLVMValueRef cg_map_global(struct cg *cg, const struct plan_map *map);
+
+/* function.c: LLVM functions, blocks, frame, memory */
+LLVMValueRef cg_alloca(struct cg *cg, LLVMTypeRef type, const char *name);
+LLVMBasicBlockRef cg_block(struct cg *cg, const char *name);
+void cg_enter(struct cg *cg, LLVMBasicBlockRef block);
+void cg_jump(struct cg *cg, LLVMBasicBlockRef block);       /* unless the block already ended */
+void cg_branch(struct cg *cg, LLVMValueRef condition, LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
+LLVMValueRef cg_truth(struct cg *cg, LLVMValueRef value);   /* i64 or i1 or ptr -> i1 */
+LLVMValueRef cg_slot(struct cg *cg, unsigned slot);         /* address of a frame slot */
+LLVMValueRef cg_slot_load(struct cg *cg, unsigned slot, LLVMTypeRef type);
+LLVMValueRef cg_extend(struct cg *cg, LLVMValueRef value, bool is_signed); /* any int -> i64 */
+LLVMValueRef cg_helper(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc); /* i64 */
+LLVMValueRef cg_helper_ptr(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc);
+LLVMValueRef cg_memory(struct cg *cg, uint32_t size);       /* uninitialised temporary */
+void cg_zero(struct cg *cg, LLVMValueRef dst, uint32_t size);
+void cg_copy(struct cg *cg, LLVMValueRef dst, LLVMValueRef src, uint32_t size);
+LLVMTypeRef cg_int_type(struct cg *cg, uint32_t size);
+
+/* probe.c */
+bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned index);
+
+/* expr.c, place.c, event.c, stmt.c, map.c */
+struct place cg_place(struct cg *cg, const struct node *node);
+LLVMValueRef cg_place_load(struct cg *cg, struct place place);
+void cg_place_copy(struct cg *cg, struct place place, LLVMValueRef dst, uint32_t size);
+/* Any expression, converted to `type`, into dst (type->size bytes). */
+void cg_into(struct cg *cg, const struct node *node, const struct type *type, LLVMValueRef dst);
+LLVMValueRef cg_variable_ptr(struct cg *cg, const struct variable *variable); /* memory-typed */
+LLVMValueRef cg_incdec(struct cg *cg, const struct node *node);
+LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x, LLVMValueRef y, const struct type *xt,
+			  const struct type *yt, const struct type *result);
+void cg_event(struct cg *cg, const struct node *call);
+void cg_stmt(struct cg *cg, const struct node *node);
+void cg_stmts(struct cg *cg, const struct node *list);
+LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef dst);
+void cg_map_assign(struct cg *cg, const struct node *assign);
+LLVMValueRef cg_map_incdec(struct cg *cg, const struct node *node);
+
+#endif
