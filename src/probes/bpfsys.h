@@ -1,0 +1,46 @@
+#ifndef JB_PROBES_BPFSYS_H
+#define JB_PROBES_BPFSYS_H
+/*
+ * Thin wrappers over bpf(2) and perf_event_open(2), for what libbpf 1.1 cannot do: links with cookies over many
+ * functions, sessions. All return a file descriptor (close-on-exec) that detaches when it is closed, or -errno.
+ */
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* Attach types that installed headers may lack; also the expected attach types of the programs. */
+#define JB_PERF_EVENT		41
+#define JB_TRACE_UPROBE_MULTI	48 /* Linux 6.6 */
+#define JB_TRACE_UPROBE_SESSION 57 /* Linux 6.13 */
+
+enum uprobe_flags {
+	UPROBE_RETURN = 1, /* at the return of the function instead of its entry */
+};
+
+/* The functions of one file, for one link. */
+struct uprobe_multi {
+	const char *path;
+	const uint64_t *offsets; /* in the file */
+	const uint64_t *cookies;
+	uint32_t n;
+	uint32_t attach_type; /* JB_TRACE_UPROBE_MULTI or JB_TRACE_UPROBE_SESSION */
+	unsigned flags;	      /* enum uprobe_flags */
+	pid_t pid;	      /* 0: all processes */
+};
+
+int bpfsys_uprobe_multi(int prog_fd, const struct uprobe_multi *multi);
+int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
+
+/* Perf events, not yet enabled. */
+int bpfsys_event_tracepoint(int id);
+int bpfsys_event_clock(uint64_t period_ns, int cpu);
+int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned flags);
+/* Run the program on the event and enable it. The event belongs to this function, whatever happens. */
+int bpfsys_link_event(int prog_fd, int event_fd, uint64_t cookie);
+
+/* The n-th online CPU, -1: there are not so many. CPU numbers can have holes. */
+int bpfsys_online_cpu(unsigned n);
+/* Does the link of uprobe multi compare a whole process with its pid? See the comment at its definition. */
+bool bpfsys_multi_pid_works(void);
+
+#endif

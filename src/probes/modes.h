@@ -1,0 +1,15 @@
+#ifndef JB_PROBES_MODES_H
+#define JB_PROBES_MODES_H
+/*
+ * How a probe is attached: the values of instance->mode and plan_probe->mode. Providers choose one in plan(),
+ * their attach() acts on it; codegen only asks whether it is PROBE_MODE_RAW_SYSCALL.
+ */
+enum probe_mode {
+	PROBE_MODE_DEFAULT = 0, /* the provider has one way only */
+	PROBE_MODE_RAW_SYSCALL =
+		1, /* one raw tracepoint sys_enter or sys_exit for all targets; target->number */
+	PROBE_MODE_UPROBE_MULTI = 2, /* one link for all functions of a file (Linux 6.6) */
+	PROBE_MODE_UPROBE_PERF = 3,  /* one perf event per function */
+};
+
+#endif
