@@ -1,0 +1,44 @@
+/*
+ * rtp(seq, ts, clock_hz): a stream's receiver statistics after RFC 3550. The state machine is bpf-runtime/rtp.bpf.c;
+ * here it becomes a record.
+ */
+#include "builtins/builtins.h"
+
+#include "bpf-runtime/abi.h"
+
+static uint32_t rtp_size(const struct agg_args *args)
+{
+	(void)args;
+	return sizeof(struct jb_rtp);
+}
+
+/* Appendix A.3: expected are all numbers from the first to the highest; lost those of them that did not come. */
+static struct value rtp_value(struct decode *decode, const struct type *type, const void *state)
+{
+	static const char *const names[] = { "packets",	   "expected", "lost",	    "reordered",
+					     "duplicates", "restarts", "jitter_ns", "max_gap_ns" };
+	const struct jb_rtp *s = state;
+	struct value *items = arena_alloc(decode->arena, 8 * sizeof(*items));
+	uint64_t expected = s->started ? (uint32_t)(s->max_seq - s->base_seq + 1) : 0;
+	uint64_t lost = expected > s->unique ? expected - s->unique : 0;
+
+	(void)type;
+	items[0] = value_uint(s->packets);
+	items[1] = value_uint(s->expected_before + expected);
+	items[2] = value_uint(s->lost_before + lost);
+	items[3] = value_uint(s->reordered);
+	items[4] = value_uint(s->duplicates);
+	items[5] = value_uint(s->restarts);
+	items[6] = value_uint(s->jitter_ns16 >> 4);
+	items[7] = value_uint(s->max_gap_ns);
+	return (struct value){ .kind = VALUE_RECORD, .items = items, .names = names, .len = 8, .row = true };
+}
+
+/* clang-format off */
+const struct aggregate aggregates_rtp[] = {
+	{ .name = "rtp", .proto = "void rtp(int seq, int ts, int clock_hz)", .rt = "jb_rtp_add",
+	  .flags = AGG_SHARED | AGG_TIMED, .state_size = rtp_size, .value = rtp_value,
+	  .doc = "RFC 3550 statistics of an RTP stream from sequence number, media timestamp and the time of the probe." },
+	{ 0 },
+};
+/* clang-format on */

@@ -1,0 +1,141 @@
+/*
+ * The current task and the machine: builtins that are one runtime function each (bpf-runtime/task.bpf.c), and a few
+ * that are known when the script is compiled.
+ */
+#include "builtins/builtins.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include "codegen/cg.h"
+#include "lookup/lookup.h"
+
+enum pid_namespace { PIDNS_OWN, PIDNS_INIT };
+
+/* pid(init): the number in the initial namespace; pid(curr_ns), as pid: in jbtrace's own. */
+static bool check_pid(struct check *check, struct node *node)
+{
+	const char *word = builtin_word(node->args);
+
+	node->type = type_u32();
+	node->value = PIDNS_OWN;
+	if (!node->args || (word && !strcmp(word, "curr_ns")))
+		return true;
+	if (!word || strcmp(word, "init"))
+		return check_error(check, node->args, "%s() expects 'init' or 'curr_ns'",
+				   node->builtin->name);
+	node->value = PIDNS_INIT;
+	return true;
+}
+
+static void *gen_pid(struct cg *cg, const struct node *node, void *dst)
+{
+	(void)dst;
+	return cg_rt(cg, node->value == PIDNS_INIT ? "jb_pid_init" : "jb_pid", NULL, 0);
+}
+
+static void *gen_tid(struct cg *cg, const struct node *node, void *dst)
+{
+	(void)dst;
+	return cg_rt(cg, node->value == PIDNS_INIT ? "jb_tid_init" : "jb_tid", NULL, 0);
+}
+
+static bool check_curtask(struct check *check, struct node *node)
+{
+	const struct type *task =
+		check->lookup ? lookup_kernel_type(check->lookup, "struct task_struct") : NULL;
+
+	node->type = type_ptr(check->types, task ? task : type_none(), SPACE_KERNEL);
+	return true;
+}
+
+static bool check_username(struct check *check, struct node *node)
+{
+	node->type = type_named(check->types, &named_types_task[0], type_u32(), 0, NULL);
+	return true;
+}
+
+static bool check_ncpus(struct check *check, struct node *node)
+{
+	(void)check;
+	node->value = sysconf(_SC_NPROCESSORS_CONF);
+	node->type = type_u64();
+	return true;
+}
+
+static bool check_cpid(struct check *check, struct node *node)
+{
+	int child = check->plan->child;
+
+	if (!child)
+		return check_error(check, node, "cpid needs a command to run: use -c");
+	node->value = child;
+	node->type = type_u32();
+	return true;
+}
+
+static void *gen_constant(struct cg *cg, const struct node *node, void *dst)
+{
+	(void)dst;
+	return cg_int(cg, node->value);
+}
+
+/* A uid as its name in the user database, or as a number when it has none. */
+static struct value decode_username(struct decode *decode, const struct type *type,
+				    const void *bytes)
+{
+	char text[1024];
+	struct passwd entry, *found = NULL;
+	uint32_t uid;
+
+	(void)type;
+	memcpy(&uid, bytes, sizeof(uid));
+	if (getpwuid_r(uid, &entry, text, sizeof(text), &found) || !found)
+		return value_symbol(arena_printf(decode->arena, "%u", uid), uid);
+	return value_symbol(arena_strdup(decode->arena, found->pw_name), uid);
+}
+
+/* clang-format off */
+const struct named_type named_types_task[] = {
+	{ "username_t", decode_username },
+	{ 0 },
+};
+
+const struct builtin builtins_task[] = {
+	{ .name = "pid", .proto = "u32 pid([const any namespace])", .flags = BUILTIN_PURE, .check = check_pid, .gen = gen_pid,
+	  .doc = "Process id, in jbtrace's own pid namespace; pid(init) in the initial one." },
+	{ .name = "tid", .proto = "u32 tid([const any namespace])", .flags = BUILTIN_PURE, .check = check_pid, .gen = gen_tid,
+	  .doc = "Thread id, in jbtrace's own pid namespace; tid(init) in the initial one." },
+	{ .name = "comm", .proto = "string[16] comm", .rt = "jb_comm", .flags = BUILTIN_PURE,
+	  .doc = "Name of the current thread." },
+	{ .name = "uid", .proto = "u64 uid", .rt = "jb_uid", .flags = BUILTIN_PURE,
+	  .doc = "User id of the current process." },
+	{ .name = "gid", .proto = "u64 gid", .rt = "jb_gid", .flags = BUILTIN_PURE,
+	  .doc = "Group id of the current process." },
+	{ .name = "username", .proto = "username_t username", .rt = "jb_uid", .flags = BUILTIN_PURE, .check = check_username,
+	  .doc = "Name of the user the current process belongs to." },
+	{ .name = "ppid", .proto = "u32 ppid", .rt = "jb_ppid", .flags = BUILTIN_PURE,
+	  .doc = "Process id of the parent process." },
+	{ .name = "pcomm", .proto = "string[16] pcomm", .rt = "jb_pcomm", .flags = BUILTIN_PURE,
+	  .doc = "Name of the parent process." },
+	{ .name = "leader_tid", .proto = "u32 leader_tid", .rt = "jb_leader_tid", .flags = BUILTIN_PURE,
+	  .doc = "Thread id of the first thread of the current process." },
+	{ .name = "leader_comm", .proto = "string[16] leader_comm", .rt = "jb_leader_comm", .flags = BUILTIN_PURE,
+	  .doc = "Name of the first thread of the current process." },
+	{ .name = "curtask", .proto = "ptr curtask", .rt = "jb_curtask", .flags = BUILTIN_PURE, .check = check_curtask,
+	  .doc = "The kernel's struct task_struct of the current thread." },
+	{ .name = "cpu", .proto = "u32 cpu", .rt = "jb_cpu", .flags = BUILTIN_PURE,
+	  .doc = "Number of the CPU that runs the probe." },
+	{ .name = "numaid", .proto = "u32 numaid", .rt = "jb_numaid", .flags = BUILTIN_PURE,
+	  .doc = "Number of the NUMA node that runs the probe." },
+	{ .name = "ncpus", .proto = "u64 ncpus", .check = check_ncpus, .gen = gen_constant,
+	  .doc = "How many CPUs the machine is configured for." },
+	{ .name = "cgroup", .proto = "u64 cgroup", .rt = "jb_cgroup", .flags = BUILTIN_PURE,
+	  .doc = "Id of the current process's cgroup (version 2)." },
+	{ .name = "rand", .proto = "u32 rand", .rt = "jb_rand",
+	  .doc = "A pseudo-random number." },
+	{ .name = "cpid", .proto = "u32 cpid", .check = check_cpid, .gen = gen_constant,
+	  .doc = "Process id of the command started with -c." },
+	{ 0 },
+};
+/* clang-format on */
