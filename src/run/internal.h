@@ -1,0 +1,91 @@
+#ifndef JB_RUN_INTERNAL_H
+#define JB_RUN_INTERNAL_H
+/* What the files of run/ share: the struct behind `struct run`. Rows see run/run.h only. */
+#include "run/ring.h"
+#include "run/run.h"
+
+struct bpf_object;
+struct bpf_map;
+struct sym;
+
+/* A map of the script, as the kernel made it. */
+struct run_map {
+	const struct plan_map *plan;
+	int fd;
+	uint32_t key_size;   /* bytes in the kernel; 4 for a scalar */
+	uint32_t value_size; /* bytes in the kernel, of one CPU, lock included */
+	uint32_t row_size;   /* bytes a lookup returns: all CPUs, each rounded up to 8 */
+	bool is_array;	     /* ARRAY or PERCPU_ARRAY: its one element always exists */
+	bool cleared;	     /* an array was cleared: all zero means that it is not set */
+};
+
+/* A counter of the plan, as last read. */
+struct run_counter {
+	uint64_t n;
+	uint64_t told; /* how many the user has heard of */
+};
+
+struct run {
+	const struct plan *plan;
+	struct run_options options;
+	struct arena *arena;   /* as long as the run */
+	struct arena *scratch; /* reset after every event */
+	struct lookup *lookup; /* borrowed */
+	struct decode decode;
+	struct out out;
+
+	struct bpf_object *object;
+	char *log; /* verifier's words, mapped lazily */
+	size_t log_len;
+	struct run_map *maps; /* one per plan map, same order */
+	int counters_fd;      /* -1: none */
+	struct run_counter *counters;
+	uint64_t *per_cpu; /* room for one counter of every CPU */
+	unsigned n_cpus;   /* possible ones */
+
+	struct ring data, control;
+	struct value *argv;   /* room for the fields of the widest record */
+	bool *site_failed;    /* per site: its failure was reported */
+	uint64_t bad_records; /* records that fit no site */
+
+	VEC(int) links;
+	unsigned n_attached; /* targets, begin and end included */
+	int poll_fd, timer_fd, pid_fd, child_fd;
+	bool armed;	     /* everything is attached: end probes and the maps belong to closing */
+	bool acting;	     /* an event is being handled */
+	bool done;	     /* asked to end */
+	bool done_by_script; /* by exit(): what came after it does not count */
+	int exit_code;
+	int64_t next_look_ns; /* when counters are read again */
+};
+
+/* load.c */
+int load_open(struct run *run, const void *elf, size_t len);
+int load_run_once(struct run *run, const struct plan_probe *probe); /* begin, end */
+
+/* events.c */
+/* Handle one record of a ring, head included. false: it fits no site. */
+bool events_dispatch(struct run *run, const void *bytes, uint32_t len);
+bool events_dispatch_control(struct run *run, const void *bytes, uint32_t len);
+/* Handle what both rings hold now, in the order in which it was written. true: there was something. */
+bool events_pump(struct run *run);
+
+/* maps.c */
+int maps_open(struct run *run);
+void maps_print_all(struct run *run); /* at exit: in name order, without the empty ones */
+
+/* report.c */
+void report_counters(struct run *run); /* while running: news only */
+void report_totals(struct run *run);   /* at exit */
+void report_error(struct run *run, struct span span, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void report_warning(struct run *run, struct span span, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
+void report_plain(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* links.c */
+void links_close(struct run *run);
+
+int64_t run_monotonic_ns(void);
+
+#endif

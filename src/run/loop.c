@@ -1,0 +1,537 @@
+/*
+ * The life of a run in its order: load, begin probes, attach, read the rings until something ends it, detach, end
+ * probes, what is left in the rings, losses, maps.
+ *
+ * Reading works in two gears. Idle, the reader has given back all room, and the kernel wakes it for the next record.
+ * Once records flow it lags one record behind, which keeps the kernel from waking it, and looks again after short
+ * naps; so a stream of events costs the traced programs no wake-ups.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "lookup/sym.h"
+#include "run/internal.h"
+
+#define NS_PER_MS 1000000ll
+#define NS_PER_S  1000000000ll
+#define LOOK_NS	  NS_PER_S /* how often counters are read */
+/* A nap is over before this share of the ring can fill at RING_BYTES_PER_US, which is faster than any CPU fills it. */
+#define NAP_SHARE	  8
+#define RING_BYTES_PER_US 160
+#define NAP_MIN_NS	  (50 * 1000ll)
+#define NAP_MAX_NS	  (4 * NS_PER_MS)
+
+int64_t run_monotonic_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int64_t boot_to_wall_ns(void)
+{
+	struct timespec boot, wall;
+
+	clock_gettime(CLOCK_BOOTTIME, &boot);
+	clock_gettime(CLOCK_REALTIME, &wall);
+	return (wall.tv_sec - boot.tv_sec) * NS_PER_S + wall.tv_nsec - boot.tv_nsec;
+}
+
+/* --- opening --- */
+
+static int watch(struct run *run, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return fd < 0 || epoll_ctl(run->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
+}
+
+static int open_pidfd(struct run *run, int pid, int *fd)
+{
+	int err;
+
+	if (!pid)
+		return 0;
+	*fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (*fd >= 0)
+		return watch(run, *fd, EPOLLIN);
+	err = -errno;
+	if (err == -ESRCH)
+		report_plain(run, "there is no process %d", pid);
+	else
+		report_plain(run, "cannot watch process %d: %s", pid, strerror(-err));
+	return err;
+}
+
+static int open_polling(struct run *run)
+{
+	int err;
+
+	run->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (run->poll_fd < 0)
+		return -errno;
+	/* Edge-triggered: in the fast gear a record is always left in the ring. */
+	err = watch(run, run_map_fd(run, "jb_ring"), EPOLLIN | EPOLLET);
+	if (!err)
+		err = watch(run, run_map_fd(run, "jb_ctl"), EPOLLIN | EPOLLET);
+	if (!err)
+		err = open_pidfd(run, run->options.pid, &run->pid_fd);
+	if (!err)
+		err = open_pidfd(run, run->options.child, &run->child_fd);
+	return err;
+}
+
+static int start_timer(struct run *run)
+{
+	uint64_t ns = run->options.duration_ns;
+	struct itimerspec when = { .it_value = { (time_t)(ns / NS_PER_S), (long)(ns % NS_PER_S) } };
+
+	if (!ns)
+		return 0;
+	run->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (run->timer_fd < 0 || timerfd_settime(run->timer_fd, 0, &when, NULL))
+		return -errno;
+	return watch(run, run->timer_fd, EPOLLIN);
+}
+
+static unsigned widest_record(const struct plan *plan)
+{
+	const struct plan_site *site;
+	unsigned n = 1;
+
+	vec_each (site, &plan->sites)
+		if (site->record && site->record->n_fields > n)
+			n = site->record->n_fields;
+	return n;
+}
+
+static struct run *run_new(const struct plan *plan, struct lookup *lookup,
+			   const struct run_options *options)
+{
+	struct arena *arena = arena_new();
+	struct run *run = arena_new_of(arena, struct run);
+	int cpus = libbpf_num_possible_cpus();
+
+	run->arena = arena;
+	run->scratch = arena_new();
+	run->plan = plan;
+	run->lookup = lookup;
+	run->options = *options;
+	run->n_cpus = cpus > 0 ? (unsigned)cpus : 1;
+	run->per_cpu = arena_alloc(arena, run->n_cpus * sizeof(*run->per_cpu));
+	run->counters = arena_alloc(arena, (plan->counters.n + 1) * sizeof(*run->counters));
+	run->site_failed = arena_alloc(arena, plan->sites.n + 1);
+	run->argv = arena_alloc(arena, widest_record(plan) * sizeof(*run->argv));
+	run->poll_fd = run->timer_fd = run->pid_fd = run->child_fd = run->counters_fd = -1;
+	run->decode = (struct decode){
+		.arena = run->scratch,
+		.plan = plan,
+		.sym = sym_new(),
+		.boot_to_wall_ns = boot_to_wall_ns(),
+	};
+	out_init(&run->out, options->out_fd, options->printer);
+	return run;
+}
+
+static void run_free(struct run *run)
+{
+	int fds[] = { run->poll_fd, run->timer_fd, run->pid_fd, run->child_fd };
+
+	out_fini(&run->out);
+	ring_close(&run->data);
+	ring_close(&run->control);
+	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	bpf_object__close(run->object);
+	if (run->log)
+		munmap(run->log, run->log_len);
+	sym_free(run->decode.sym);
+	arena_free(run->scratch);
+	arena_free(run->arena);
+}
+
+int run_open(struct run **made, const struct plan *plan, const void *elf, size_t elf_len,
+	     struct lookup *lookup, const struct run_options *options)
+{
+	struct run *run = run_new(plan, lookup, options);
+	int err = load_open(run, elf, elf_len);
+
+	if (!err)
+		err = maps_open(run);
+	if (!err)
+		err = open_polling(run);
+	if (err) {
+		run_free(run);
+		run = NULL;
+	}
+	*made = run;
+	return err;
+}
+
+/* --- begin and attach --- */
+
+static bool is_special(const struct plan_probe *probe, const char *name)
+{
+	return (probe->provider->flags & PROVIDER_SPECIAL) &&
+	       strcmp(probe->provider->name, name) == 0;
+}
+
+/* Empties the rings while begin or end probes run. */
+struct pumping {
+	struct run *run;
+	bool finished; /* the probes have run */
+};
+
+static void *pump_until_finished(void *arg)
+{
+	struct pumping *pumping = arg;
+	struct timespec nap = { 0, 50 * 1000 };
+	bool finished;
+
+	do {
+		finished = __atomic_load_n(&pumping->finished, __ATOMIC_ACQUIRE);
+		if (!events_pump(pumping->run) && !finished)
+			nanosleep(&nap, NULL);
+		ring_release_all(&pumping->run->data);
+	} while (!finished);
+	return NULL;
+}
+
+static bool has_special(const struct run *run, const char *name)
+{
+	const struct plan_probe *probe;
+
+	vec_each (probe, &run->plan->probes)
+		if (is_special(probe, name))
+			return true;
+	return false;
+}
+
+static int run_special_probes(struct run *run, const char *name, const struct plan_probe **failed)
+{
+	const struct plan_probe *probe;
+
+	vec_each (probe, &run->plan->probes) {
+		int err = is_special(probe, name) ? load_run_once(run, probe) : 0;
+
+		*failed = probe;
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/*
+ * begin or end probes, in the order of the script. They run in this thread (so that their tid is our pid) while
+ * another one empties the rings: a loop in them may write more than fits. When this returns all of their output has been
+ * handled.
+ */
+static int run_special(struct run *run, const char *name)
+{
+	struct pumping pumping = { .run = run };
+	const struct plan_probe *failed;
+	pthread_t thread;
+	bool threaded;
+	int err;
+
+	if (!has_special(run, name))
+		return 0;
+	threaded = run->plan->ring_bytes &&
+		   pthread_create(&thread, NULL, pump_until_finished, &pumping) == 0;
+	err = run_special_probes(run, name, &failed);
+	__atomic_store_n(&pumping.finished, true, __ATOMIC_RELEASE);
+	if (threaded)
+		pthread_join(thread, NULL);
+	else
+		pump_until_finished(&pumping);
+	if (err)
+		report_error(run, failed->span, "cannot run %s: %s", name, strerror(-err));
+	return err;
+}
+
+static int attach_probe(struct run *run, const struct plan_probe *probe)
+{
+	size_t links = run->links.n;
+	int fd = run_program_fd(run, probe->program), err;
+
+	if (fd < 0) {
+		run_error(run, probe->span, "program %s is missing", probe->program);
+		return fd;
+	}
+	err = probe->provider->attach(run, probe, fd);
+	if (!err && probe->role == 0)
+		run->n_attached += probe->n_targets ? probe->n_targets : 1;
+	if (run->options.verbose && !err)
+		fprintf(run->options.messages, "attached %s (%s): %u target%s, %zu link%s\n",
+			probe->program, probe->section, probe->n_targets,
+			probe->n_targets == 1 ? "" : "s", run->links.n - links,
+			run->links.n - links == 1 ? "" : "s");
+	return err;
+}
+
+static int attach_all(struct run *run)
+{
+	const struct plan_probe *probe;
+
+	vec_each (probe, &run->plan->probes) {
+		int err;
+
+		if (run_interrupted(run))
+			return -EINTR;
+		if (probe->provider->flags & PROVIDER_SPECIAL) {
+			run->n_attached += probe->n_targets ? probe->n_targets : 1;
+			continue;
+		}
+		err = attach_probe(run, probe);
+		if (err == -EINTR || (err && run->plan->missing_probes == 0))
+			return err;
+	}
+	return 0;
+}
+
+static void tell_attached(struct run *run)
+{
+	if (!run->options.quiet) {
+		fprintf(run->options.messages, "Attached %u probe%s\n", run->n_attached,
+			run->n_attached == 1 ? "" : "s");
+		fflush(run->options.messages);
+	}
+	if (getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED")) {
+		puts("__BPFTRACE_NOTIFY_PROBES_ATTACHED");
+		fflush(stdout);
+	}
+}
+
+static void release_child(struct run *run)
+{
+	ssize_t n;
+
+	if (!run->options.child)
+		return;
+	do
+		n = write(run->options.child_go_fd, "g", 1);
+	while (n < 0 && errno == EINTR);
+}
+
+int run_begin(struct run *run)
+{
+	int err = run->options.dry_run ? 0 : run_special(run, "begin");
+
+	if (!err)
+		err = attach_all(run);
+	if (!err)
+		err = start_timer(run);
+	if (err)
+		return err;
+	tell_attached(run);
+	if (run->options.dry_run) {
+		run->done = true;
+		return 0;
+	}
+	run->armed = true;
+	run->next_look_ns = run_monotonic_ns() + LOOK_NS;
+	release_child(run);
+	return 0;
+}
+
+/* --- reading --- */
+
+static int64_t nap_ns(const struct run *run)
+{
+	uint64_t ring = ring_is_open(&run->data) ? run->data.mask + 1 : 0;
+	int64_t ns = (int64_t)(ring / NAP_SHARE / RING_BYTES_PER_US * 1000);
+
+	return ns < NAP_MIN_NS ? NAP_MIN_NS : ns > NAP_MAX_NS ? NAP_MAX_NS : ns;
+}
+
+/* Wait for a wake-up. 1: woken or time is up, 0: interrupted by a signal. */
+static int wait_ns(struct run *run, int64_t ns)
+{
+	struct timespec time = { ns / NS_PER_S, ns % NS_PER_S };
+	struct epoll_event events[8];
+	int n = epoll_pwait2(run->poll_fd, events, 8, &time, NULL);
+
+	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
+		n = epoll_wait(run->poll_fd, events, 8, (int)((ns + NS_PER_MS - 1) / NS_PER_MS));
+	for (int i = 0; i < n; i++) {
+		int fd = events[i].data.fd;
+
+		if (fd == run->timer_fd || fd == run->pid_fd || fd == run->child_fd)
+			run_ask_exit(run, run->exit_code);
+	}
+	return n >= 0;
+}
+
+/* Everything read is given back, so that the next record wakes us. true: one came just before that. */
+static bool go_idle(struct run *run)
+{
+	const void *bytes;
+	uint32_t len;
+
+	out_flush(&run->out);
+	ring_release_all(&run->data);
+	ring_release_all(&run->control);
+	return ring_peek(&run->data, ring_produced(&run->data), &bytes, &len) ||
+	       ring_peek(&run->control, ring_produced(&run->control), &bytes, &len);
+}
+
+static void look_at_counters(struct run *run, int64_t now)
+{
+	if (now < run->next_look_ns)
+		return;
+	run->next_look_ns = now + LOOK_NS;
+	report_counters(run);
+}
+
+static int step_result(struct run *run)
+{
+	if (run->out.failed && run->out.error == EPIPE)
+		run->done = true; /* nobody reads any more */
+	return run->done ? 0 : 1;
+}
+
+int run_step(struct run *run, int timeout_ms)
+{
+	int64_t now = run_monotonic_ns(), end = now + timeout_ms * NS_PER_MS;
+
+	for (;;) {
+		bool busy = events_pump(run);
+
+		if (!run->done && run->plan->only_begin_end && !busy)
+			run->done = true;
+		now = run_monotonic_ns();
+		look_at_counters(run, now);
+		if (run->done || now >= end)
+			break;
+		if (busy) {
+			out_flush(&run->out);
+			ring_release(&run->data);
+		} else if (go_idle(run)) {
+			continue;
+		}
+		if (!wait_ns(run, busy && nap_ns(run) < end - now ? nap_ns(run) : end - now))
+			break;
+	}
+	go_idle(run);
+	return step_result(run);
+}
+
+void run_ask_exit(struct run *run, int code)
+{
+	run->done = true;
+	run->exit_code = code;
+	run->done_by_script |= run->acting;
+}
+
+/* --- closing --- */
+
+/* All that is in the rings; no program writes into them any more, except one that is just ending. */
+static void drain(struct run *run)
+{
+	while (events_pump(run))
+		ring_release_all(&run->data);
+}
+
+static void finish(struct run *run)
+{
+	if (run->done_by_script) {
+		/* What came after exit() is not the script's output. */
+		ring_skip(&run->data);
+		ring_skip(&run->control);
+		run->done_by_script = false;
+	}
+	drain(run);
+	run_special(run, "end");
+	drain(run);
+	out_flush(&run->out);
+	report_totals(run);
+	if (run->options.printer && strcmp(run->options.printer->name, "text") == 0)
+		buf_puts(&run->out.buf, "\n\n");
+	if (run->plan->print_maps_on_exit)
+		maps_print_all(run);
+	if (out_flush(&run->out) && run->out.error != EPIPE)
+		report_plain(run, "cannot write the output: %s", strerror(run->out.error));
+}
+
+static void stop_child(struct run *run)
+{
+	if (run->child_fd >= 0)
+		syscall(SYS_pidfd_send_signal, run->child_fd, SIGTERM, NULL, 0);
+}
+
+int run_close(struct run *run)
+{
+	int code;
+
+	links_close(run);
+	stop_child(run);
+	if (run->armed)
+		finish(run);
+	code = run->exit_code;
+	run_free(run);
+	return code;
+}
+
+/* --- for rows --- */
+
+const struct run_options *run_options_of(const struct run *run)
+{
+	return &run->options;
+}
+
+struct lookup *run_lookup(struct run *run)
+{
+	return run->lookup;
+}
+
+const struct plan *run_plan(const struct run *run)
+{
+	return run->plan;
+}
+
+bool run_interrupted(const struct run *run)
+{
+	return run->options.interrupt && *run->options.interrupt;
+}
+
+int run_fd(const struct run *run)
+{
+	return run->poll_fd;
+}
+
+struct out *run_out(struct run *run)
+{
+	return &run->out;
+}
+
+struct arena *run_scratch(struct run *run)
+{
+	return run->scratch;
+}
+
+struct decode *run_decode(struct run *run)
+{
+	return &run->decode;
+}
+
+int64_t run_wall_ns(struct run *run)
+{
+	struct timespec now;
+
+	(void)run;
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}

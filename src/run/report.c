@@ -1,0 +1,184 @@
+/*
+ * What a run says to the user besides the script's own output: errors and warnings with their place in the script,
+ * lost events, full maps. Counts come from the kernel's per-CPU array of counters.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+
+#include "run/internal.h"
+
+/* The message as a diagnostic with its line of the script; without a span as a plain line. */
+static void report(struct run *run, enum diag_level level, struct span span, const char *fmt,
+		   va_list ap)
+{
+	struct diags *diags = run->plan->diags;
+	struct buf text = { 0 };
+	va_list copy;
+	int n;
+
+	va_copy(copy, ap);
+	n = vsnprintf(NULL, 0, fmt, copy);
+	va_end(copy);
+	vsnprintf(buf_room(&text, (size_t)n + 1), (size_t)n + 1, fmt, ap);
+	text.len = (size_t)n;
+	if (span.end <= span.begin) {
+		fprintf(run->options.messages, "jbtrace: %s: %s\n",
+			level == DIAG_ERROR ? "error" : "warning", text.data);
+	} else {
+		diag_clear(diags);
+		if (level == DIAG_ERROR)
+			diag_error(diags, span, "%s", text.data);
+		else
+			diag_warn(diags, span, "%s", text.data);
+		diag_print(diags, run->options.messages);
+		diag_clear(diags);
+	}
+	fflush(run->options.messages);
+	buf_fini(&text);
+}
+
+void report_error(struct run *run, struct span span, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(run, DIAG_ERROR, span, fmt, ap);
+	va_end(ap);
+}
+
+void report_warning(struct run *run, struct span span, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!run->options.warnings)
+		return;
+	va_start(ap, fmt);
+	report(run, DIAG_WARNING, span, fmt, ap);
+	va_end(ap);
+}
+
+void report_plain(struct run *run, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	report(run, DIAG_ERROR, (struct span){ 0, 0 }, fmt, ap);
+	va_end(ap);
+}
+
+void run_error(struct run *run, struct span span, const char *fmt, ...)
+{
+	va_list ap;
+
+	/* missing_probes: 0 error, 1 warn, 2 ignore. */
+	if (run->plan->missing_probes == 2 && !run->options.verbose)
+		return;
+	va_start(ap, fmt);
+	report(run, run->plan->missing_probes ? DIAG_WARNING : DIAG_ERROR, span, fmt, ap);
+	va_end(ap);
+}
+
+static void read_counters(struct run *run)
+{
+	const uint64_t *cpu = run->per_cpu;
+
+	if (run->counters_fd < 0)
+		return;
+	for (uint32_t i = 0; i < run->plan->counters.n; i++) {
+		if (bpf_map_lookup_elem(run->counters_fd, &i, run->per_cpu))
+			continue;
+		run->counters[i].n = 0;
+		for (unsigned c = 0; c < run->n_cpus; c++)
+			run->counters[i].n += cpu[c];
+	}
+}
+
+static void tell_lost(struct run *run)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < run->plan->counters.n; i++) {
+		if (run->plan->counters.data[i].kind != COUNTER_LOST)
+			continue;
+		n += run->counters[i].n - run->counters[i].told;
+		run->counters[i].told = run->counters[i].n;
+	}
+	if (!n)
+		return;
+	fprintf(run->options.messages, "Lost %llu events\n", (unsigned long long)n);
+	fflush(run->options.messages);
+}
+
+static bool is_warning(enum counter_kind kind)
+{
+	return kind == COUNTER_MAP_FULL || kind == COUNTER_RUNTIME;
+}
+
+void report_counters(struct run *run)
+{
+	read_counters(run);
+	tell_lost(run);
+	for (size_t i = 0; i < run->plan->counters.n; i++) {
+		const struct plan_counter *counter = &run->plan->counters.data[i];
+		struct run_counter *seen = &run->counters[i];
+
+		if (!is_warning(counter->kind) || seen->told || !seen->n)
+			continue;
+		seen->told = seen->n;
+		report_warning(run, counter->span, "%s", counter->text);
+	}
+}
+
+/* Which calls lost how many. */
+static void total_lost(struct run *run)
+{
+	const struct plan *plan = run->plan;
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < plan->counters.n; i++)
+		if (plan->counters.data[i].kind == COUNTER_LOST)
+			n += run->counters[i].n;
+	if (!n)
+		return;
+	fprintf(run->options.messages, "WARNING: Total lost event count: %llu\n",
+		(unsigned long long)n);
+	for (size_t i = 0; i < plan->counters.n; i++) {
+		const struct plan_counter *counter = &plan->counters.data[i];
+		const struct builtin *fn =
+			counter->site < plan->sites.n ? plan->sites.data[counter->site].fn : NULL;
+
+		if (counter->kind != COUNTER_LOST || !run->counters[i].n)
+			continue;
+		fprintf(run->options.messages, "  %s: %s lost %llu\n",
+			diag_where(plan->diags, counter->span), fn ? fn->name : "event",
+			(unsigned long long)run->counters[i].n);
+	}
+}
+
+void report_totals(struct run *run)
+{
+	read_counters(run);
+	tell_lost(run);
+	total_lost(run);
+	for (size_t i = 0; i < run->plan->counters.n; i++) {
+		const struct plan_counter *counter = &run->plan->counters.data[i];
+		const struct run_counter *seen = &run->counters[i];
+		unsigned long long n = seen->n;
+
+		if (counter->kind == COUNTER_UNPAIRED && n && run->options.verbose)
+			report_warning(run, counter->span,
+				       "%llu returns had no entry and were left out", n);
+		if (!is_warning(counter->kind) || n == seen->told)
+			continue;
+		if (n == 1)
+			report_warning(run, counter->span, "%s", counter->text);
+		else
+			report_warning(run, counter->span, "%s (%llu times)", counter->text, n);
+	}
+	if (run->bad_records)
+		fprintf(run->options.messages,
+			"jbtrace: warning: %llu event records were malformed and left out\n",
+			(unsigned long long)run->bad_records);
+	fflush(run->options.messages);
+}
