@@ -1,0 +1,103 @@
+#ifndef JBTRACE_H
+#define JBTRACE_H
+/*
+ * The public interface of jbtrace: compile a script, look at what became of it, run it. The command line uses
+ * nothing else. Structs that callers fill in begin with their own size, so that they can grow.
+ *
+ *     struct jb_source source = { .sz = sizeof(source), .name = "x.jt", .text = text, .len = strlen(text) };
+ *     struct jb_program *program = jb_compile(&source, NULL, stderr);
+ *     struct jb_run *run = program ? jb_start(program, NULL) : NULL;
+ *     while (run && jb_step(run, 100) == 1)
+ *             ;
+ *     int code = run ? jb_stop(run) : 1;
+ *     jb_program_free(program);
+ */
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define JB_API __attribute__((visibility("default")))
+
+struct jb_program;
+struct jb_run;
+
+struct jb_source {
+	size_t sz;
+	const char *name; /* for messages; "stdin" when it has none */
+	const char *text;
+	size_t len;
+};
+
+enum jb_stage { JB_STAGE_AST, JB_STAGE_PLAN, JB_STAGE_IR, JB_STAGE_ELF };
+
+struct jb_options {
+	size_t sz;
+	const char *const *params; /* $1, $2, ... */
+	unsigned n_params;
+	const char *const *named; /* script options: "name=value" or "name" */
+	unsigned n_named;
+	int pid;     /* trace this process only; 0: all */
+	int child;   /* pid of a child that waits to be traced; 0: none */
+	bool unsafe; /* allow what changes the system: system(), signal(), ... */
+	bool no_warnings;
+	bool partial; /* stop after `until`; such a program cannot be started */
+	enum jb_stage until;
+};
+
+struct jb_run_options {
+	size_t sz;
+	const char *format;   /* "text" (NULL), "json", ... */
+	int out_fd;	      /* the script's output; 0 means standard output */
+	FILE *messages;	      /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	int child_go_fd;      /* one byte is written here once everything is attached */
+	uint64_t duration_ns; /* end by itself; 0: never */
+	bool quiet, verbose, no_warnings;
+	bool check_only;	       /* pass the kernel's verifier, attach nothing */
+	bool dry_run;		       /* attach, then stop */
+	const volatile int *interrupt; /* not 0: stop attaching; may be set by a signal handler */
+};
+
+JB_API const char *jb_version(void);
+
+/* Diagnostics go to `diagnostics`. NULL after an error. The texts may be freed afterwards. */
+JB_API struct jb_program *jb_compile(const struct jb_source *source,
+				     const struct jb_options *options, FILE *diagnostics);
+/* 0, or -ENODATA when the program was not compiled that far. */
+JB_API int jb_dump(const struct jb_program *program, enum jb_stage stage, FILE *out);
+/* The attach points of a program, one per line. */
+JB_API void jb_list_targets(const struct jb_program *program, FILE *out);
+JB_API void jb_program_free(struct jb_program *program);
+
+/* Load, run begin probes, attach. On failure NULL, and *error is -errno; -EINTR: interrupted. `error` may be NULL. */
+JB_API struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options *options,
+			       int *error);
+/* Readable when jb_step has something to do. */
+JB_API int jb_fd(const struct jb_run *run);
+/* Handle what is there, waiting up to timeout_ms. 1: go on, 0: the script has ended, <0: -errno. */
+JB_API int jb_step(struct jb_run *run, int timeout_ms);
+/* Detach, run end probes, print maps, free. Returns what the script gave to exit(), else 0. */
+JB_API int jb_stop(struct jb_run *run);
+
+/* May this process trace? 0, or -EPERM after a sentence to `messages`. */
+JB_API int jb_check_privileges(FILE *messages);
+/* "provider:glob", or a glob over all providers, or "struct x". verbose: with arguments. Number of lines, or -errno. */
+JB_API long jb_list(const char *pattern, bool verbose, FILE *out, FILE *messages);
+/* What this machine supports, and what is used instead of what is missing. */
+JB_API void jb_info(bool json, FILE *out);
+JB_API void jb_help_builtins(FILE *out);
+/* Is there such an output format? */
+JB_API bool jb_has_format(const char *name);
+
+/* The scripts inside the program. NULL: no such name; then *nearest is one that resembles it, or NULL. */
+JB_API const char *jb_bundled(const char *name, size_t *len, const char **nearest);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
