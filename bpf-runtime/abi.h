@@ -43,25 +43,40 @@ struct jb_buf {
 /* kstack_t, ustack_t: `n` addresses, innermost first; the rest is zero. */
 struct jb_stack {
 	jb_u32 n;
-	jb_u32 pid; /* tgid whose addresses these are; 0 for the kernel */
+	jb_u32 pid;  /* tgid whose addresses these are; 0 for the kernel */
 	jb_u64 ip[]; /* type->count of them */
 };
 
 /* --- states of aggregations, one per key and CPU unless `shared` --- */
-struct jb_count { jb_u64 n; };
-struct jb_sum { jb_i64 total; jb_u64 set; };           /* set: a sum of 0 is not an absent one */
-struct jb_extreme { jb_i64 value; jb_u64 set; };       /* min, max */
-struct jb_stats { jb_u64 count; jb_i64 total; };       /* avg, stats */
+struct jb_count {
+	jb_u64 n;
+};
+struct jb_sum {
+	jb_i64 total;
+	jb_u64 set;
+}; /* set: a sum of 0 is not an absent one */
+struct jb_extreme {
+	jb_i64 value;
+	jb_u64 set;
+}; /* min, max */
+struct jb_stats {
+	jb_u64 count;
+	jb_i64 total;
+}; /* avg, stats */
 
 /* hist(n, k): 2^k buckets per power of two. Bucket 0: negative; then as in jb_log_bucket(). */
 #define JB_HIST_BUCKETS(k) (2u + ((65u - (k)) << (k)))
-struct jb_hist { jb_u64 bucket[1]; }; /* as many as the type's parameters say */
+struct jb_hist {
+	jb_u64 bucket[1];
+}; /* as many as the type's parameters say */
 
 /* lhist(n, min, max, step): bucket 0 is below min, the last one is max and above. */
-struct jb_lhist { jb_u64 bucket[1]; }; /* (max - min) / step + 2 of them */
+struct jb_lhist {
+	jb_u64 bucket[1];
+}; /* (max - min) / step + 2 of them */
 
 /* quantiles(n): log-linear, 32 buckets per power of two up to 2^48, so the middle of a bucket is within 1/64. */
-#define JB_Q_BITS 5
+#define JB_Q_BITS    5
 #define JB_Q_MAX_LOG 48
 #define JB_Q_BUCKETS ((JB_Q_MAX_LOG - JB_Q_BITS + 1) << JB_Q_BITS)
 struct jb_quantiles {
@@ -75,12 +90,12 @@ struct jb_quantiles {
 #define JB_RTP_WINDOW 1024 /* sequence numbers remembered to tell a duplicate from a late packet */
 struct jb_rtp {
 	jb_u32 clock_hz;
-	jb_u32 base_seq;   /* extended sequence number of the first packet */
-	jb_u32 max_seq;    /* highest extended sequence number seen */
-	jb_u32 bad_seq;    /* a restart is believed when two packets in sequence say so; 1<<16 | 1: none */
-	jb_u64 packets;    /* received, duplicates included */
-	jb_u64 unique;     /* distinct sequence numbers received since the last restart */
-	jb_u64 reordered;  /* arrived after a packet with a higher sequence number */
+	jb_u32 base_seq; /* extended sequence number of the first packet */
+	jb_u32 max_seq;	 /* highest extended sequence number seen */
+	jb_u32 bad_seq; /* a restart is believed when two packets in sequence say so; 1<<16 | 1: none */
+	jb_u64 packets;	  /* received, duplicates included */
+	jb_u64 unique;	  /* distinct sequence numbers received since the last restart */
+	jb_u64 reordered; /* arrived after a packet with a higher sequence number */
 	jb_u64 duplicates;
 	jb_u64 restarts;
 	jb_u64 lost_before; /* lost in the runs before the last restart */

@@ -138,8 +138,8 @@ jb_noinline void jb_quantiles_put(struct jb_quantiles *state, jb_i64 n)
 }
 
 /* The points asked for concern reading only; they come along because they are arguments of the call. */
-jb_inline void jb_quantiles_add(struct jb_quantiles *state, jb_i64 n, jb_u64 p1, jb_u64 p2, jb_u64 p3, jb_u64 p4,
-				jb_u64 p5, jb_u64 p6)
+jb_inline void jb_quantiles_add(struct jb_quantiles *state, jb_i64 n, jb_u64 p1, jb_u64 p2,
+				jb_u64 p3, jb_u64 p4, jb_u64 p5, jb_u64 p6)
 {
 	(void)(p1 + p2 + p3 + p4 + p5 + p6);
 	jb_quantiles_put(state, n);

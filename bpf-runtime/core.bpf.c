@@ -226,4 +226,3 @@ jb_inline void jb_lock_give(struct jb_lock *lock)
 {
 	__sync_val_compare_and_swap(&lock->held, 1, 0);
 }
-

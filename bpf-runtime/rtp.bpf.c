@@ -6,9 +6,9 @@
  * What goes beyond the RFC: a window of bits tells duplicates from late packets, so that `lost` counts distinct
  * packets and never goes negative. Duplicates do not enter the jitter or the gap.
  */
-#define JB_RTP_MAX_DROPOUT 3000
+#define JB_RTP_MAX_DROPOUT  3000
 #define JB_RTP_MAX_MISORDER 100
-#define JB_RTP_NO_BAD_SEQ (1u << 16 | 1)
+#define JB_RTP_NO_BAD_SEQ   (1u << 16 | 1)
 
 jb_inline jb_u32 jb_rtp_seen(const struct jb_rtp *s, jb_u32 ext)
 {
@@ -89,7 +89,8 @@ jb_inline void jb_rtp_late(struct jb_rtp *s, jb_u32 ext)
 jb_inline void jb_rtp_jitter(struct jb_rtp *s, jb_u32 ts, jb_u64 gap_ns)
 {
 	jb_i32 ticks = ts - s->last_ts;
-	jb_u64 media_ns = (jb_u64)(ticks < 0 ? -(jb_i64)ticks : ticks) * 1000000000ull / s->clock_hz;
+	jb_u64 media_ns =
+		(jb_u64)(ticks < 0 ? -(jb_i64)ticks : ticks) * 1000000000ull / s->clock_hz;
 	jb_i64 d = gap_ns - (ticks < 0 ? -media_ns : media_ns);
 
 	s->jitter_ns16 += (d < 0 ? -d : d) - ((s->jitter_ns16 + 8) >> 4);

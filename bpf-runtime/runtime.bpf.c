@@ -17,7 +17,7 @@
  * Static, because the verifier looks at a global function by itself and lets no pointers into it or out of it; used,
  * so that the compiler keeps what only generated code will call.
  */
-#define jb_inline static __attribute__((always_inline, used))
+#define jb_inline   static __attribute__((always_inline, used))
 #define jb_noinline static __attribute__((noinline, used))
 
 #include "core.bpf.c"

@@ -33,8 +33,8 @@ jb_inline void jb_span_user_enter(struct pt_regs *ctx, jb_u64 salt)
 	struct jb_span_key key = { bpf_get_current_pid_tgid(), (PT_REGS_SP(ctx) + 8) ^ salt << 48 };
 	struct jb_span span = {
 		bpf_ktime_get_ns(),
-		{ PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx), PT_REGS_PARM5(ctx),
-		  ctx->r9 },
+		{ PT_REGS_PARM1(ctx), PT_REGS_PARM2(ctx), PT_REGS_PARM3(ctx), PT_REGS_PARM4(ctx),
+		  PT_REGS_PARM5(ctx), ctx->r9 },
 	};
 
 	bpf_map_update_elem(&jb_spans, &key, &span, BPF_ANY);

@@ -105,7 +105,8 @@ static long jb_search_at(jb_u64 at, void *arg)
 }
 
 /* Place of the first occurrence, -1: none. The empty needle is at 0. */
-jb_noinline jb_i64 jb_strstr(const void *text, jb_u32 text_size, const void *needle, jb_u32 needle_size)
+jb_noinline jb_i64 jb_strstr(const void *text, jb_u32 text_size, const void *needle,
+			     jb_u32 needle_size)
 {
 	struct jb_search search = { text, needle, text_size, needle_size, -1 };
 
@@ -113,7 +114,8 @@ jb_noinline jb_i64 jb_strstr(const void *text, jb_u32 text_size, const void *nee
 	return search.found;
 }
 
-jb_inline bool jb_strcontains(const void *text, jb_u32 text_size, const void *needle, jb_u32 needle_size)
+jb_inline bool jb_strcontains(const void *text, jb_u32 text_size, const void *needle,
+			      jb_u32 needle_size)
 {
 	return jb_strstr(text, text_size, needle, needle_size) >= 0;
 }

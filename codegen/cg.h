@@ -21,15 +21,16 @@ LLVMValueRef cg_expr_ptr(struct cg *cg, const struct node *node);
  * are). Result as i64 extended by the C return type's width (zero-extended), a pointer, or NULL for void.
  */
 LLVMValueRef cg_rt(struct cg *cg, const char *function, LLVMValueRef *argv, unsigned argc);
-LLVMValueRef cg_int(struct cg *cg, int64_t value);  /* an i64 constant */
-LLVMValueRef cg_ctx(struct cg *cg);                 /* the program's context pointer */
+LLVMValueRef cg_int(struct cg *cg, int64_t value); /* an i64 constant */
+LLVMValueRef cg_ctx(struct cg *cg);		   /* the program's context pointer */
 /* A zeroed temporary for a memory type: on the stack when small, else in per-CPU scratch. */
 LLVMValueRef cg_temp(struct cg *cg, const struct type *type);
 /* A read-only global with these bytes; returns its pointer. */
 LLVMValueRef cg_const_bytes(struct cg *cg, const void *bytes, size_t len);
 /* A pointer `offset` bytes further. */
 LLVMValueRef cg_offset(struct cg *cg, LLVMValueRef ptr, int64_t offset);
-LLVMValueRef cg_load(struct cg *cg, LLVMValueRef ptr, const struct type *type); /* scalar from BPF memory, as i64 */
+LLVMValueRef cg_load(struct cg *cg, LLVMValueRef ptr,
+		     const struct type *type); /* scalar from BPF memory, as i64 */
 void cg_store(struct cg *cg, LLVMValueRef ptr, const struct type *type, LLVMValueRef value);
 LLVMBuilderRef cg_builder(struct cg *cg);
 LLVMContextRef cg_llvm(struct cg *cg);

@@ -22,7 +22,8 @@ static LLVMValueRef narrow(struct cg *cg, LLVMValueRef value, const struct type 
 		return cg_extend(cg, cg_truth(cg, value), false);
 	if (plain->size >= 8)
 		return value;
-	return cg_extend(cg, LLVMBuildTrunc(cg->b, value, cg_int_type(cg, plain->size), ""), type_is_signed(plain));
+	return cg_extend(cg, LLVMBuildTrunc(cg->b, value, cg_int_type(cg, plain->size), ""),
+			 type_is_signed(plain));
 }
 
 static LLVMValueRef variable_load(struct cg *cg, const struct variable *variable)
@@ -59,7 +60,9 @@ static LLVMValueRef call_rt(struct cg *cg, const struct node *node, LLVMValueRef
 	}
 	cg_debug_at(cg, node->span);
 	LLVMValueRef value = cg_rt(cg, row->rt, argv, argc);
-	return value && !dst && node->type->kind != TYPE_NONE ? narrow(cg, cg_extend(cg, value, false), node->type) : value;
+	return value && !dst && node->type->kind != TYPE_NONE
+		       ? narrow(cg, cg_extend(cg, value, false), node->type)
+		       : value;
 }
 
 static LLVMValueRef call(struct cg *cg, const struct node *node, LLVMValueRef dst)
@@ -113,7 +116,7 @@ static LLVMValueRef named_equal(struct cg *cg, const struct node *named, const s
 	bool by_func = strcmp(named->type->named->name, "func_t") == 0;
 	struct target **t;
 
-	vec_each(t, &cg->plan->targets) {
+	vec_each (t, &cg->plan->targets) {
 		const char *name = by_func ? (*t)->func : (*t)->name;
 		if (!name || strcmp(name, literal->text) != 0)
 			continue;
@@ -129,7 +132,9 @@ static LLVMValueRef memory_equal(struct cg *cg, const struct node *a, const stru
 
 	if (a->type->kind == TYPE_STR && b->type->kind == TYPE_STR)
 		return cg_rt(cg, "jb_str_equal",
-			     (LLVMValueRef[]){ x, cg_int(cg, a->type->size), y, cg_int(cg, b->type->size) }, 4);
+			     (LLVMValueRef[]){ x, cg_int(cg, a->type->size), y,
+					       cg_int(cg, b->type->size) },
+			     4);
 	uint32_t size = a->type->size < b->type->size ? a->type->size : b->type->size;
 	return cg_rt(cg, "jb_bytes_equal", (LLVMValueRef[]){ x, y, cg_int(cg, size) }, 3);
 }
@@ -141,7 +146,10 @@ static LLVMValueRef compare(struct cg *cg, const struct node *node)
 
 	if (type_is_scalar(a->type) && type_is_scalar(b->type)) {
 		LLVMValueRef x = cg_expr(cg, a), y = cg_expr(cg, b);
-		return cg_extend(cg, LLVMBuildICmp(cg->b, predicate(node->op, compare_signed(node)), x, y, ""), false);
+		return cg_extend(
+			cg,
+			LLVMBuildICmp(cg->b, predicate(node->op, compare_signed(node)), x, y, ""),
+			false);
 	}
 	if (type_is_scalar(a->type))
 		equal = named_equal(cg, a, b);
@@ -171,11 +179,12 @@ static LLVMValueRef logical(struct cg *cg, const struct node *node)
 }
 
 /* x / y and x % y; a divisor of 0 is counted and gives 1. */
-static LLVMValueRef divide(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x, LLVMValueRef y,
-			   bool is_signed)
+static LLVMValueRef divide(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x,
+			   LLVMValueRef y, bool is_signed)
 {
 	LLVMValueRef result = cg_alloca(cg, cg->i64, "quotient");
-	LLVMBasicBlockRef zero = cg_block(cg, "by_zero"), fine = cg_block(cg, "divide"), done = cg_block(cg, "done");
+	LLVMBasicBlockRef zero = cg_block(cg, "by_zero"), fine = cg_block(cg, "divide"),
+			  done = cg_block(cg, "done");
 
 	if (LLVMIsAConstantInt(y) && !LLVMIsNull(y)) {
 		LLVMBuildBr(cg->b, fine);
@@ -189,9 +198,11 @@ static LLVMValueRef divide(struct cg *cg, const struct node *node, enum op op, L
 	cg_enter(cg, fine);
 	LLVMValueRef value;
 	if (is_signed)
-		value = cg_rt(cg, op == OP_DIV ? "jb_sdiv" : "jb_smod", (LLVMValueRef[]){ x, y }, 2);
+		value = cg_rt(cg, op == OP_DIV ? "jb_sdiv" : "jb_smod", (LLVMValueRef[]){ x, y },
+			      2);
 	else
-		value = op == OP_DIV ? LLVMBuildUDiv(cg->b, x, y, "") : LLVMBuildURem(cg->b, x, y, "");
+		value = op == OP_DIV ? LLVMBuildUDiv(cg->b, x, y, "")
+				     : LLVMBuildURem(cg->b, x, y, "");
 	LLVMBuildStore(cg->b, value, result);
 	LLVMBuildBr(cg->b, done);
 	cg_enter(cg, done);
@@ -205,8 +216,9 @@ static LLVMValueRef scale(struct cg *cg, LLVMValueRef n, const struct type *poin
 	return LLVMBuildMul(cg->b, n, cg_int(cg, size ? size : 1), "");
 }
 
-LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x, LLVMValueRef y,
-			  const struct type *xt, const struct type *yt, const struct type *result)
+LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x,
+			  LLVMValueRef y, const struct type *xt, const struct type *yt,
+			  const struct type *result)
 {
 	bool is_signed = type_is_signed(result);
 
@@ -234,7 +246,8 @@ LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LL
 		return LLVMBuildShl(cg->b, x, LLVMBuildAnd(cg->b, y, cg_int(cg, 63), ""), "");
 	case OP_SHR:
 		y = LLVMBuildAnd(cg->b, y, cg_int(cg, 63), "");
-		return type_is_signed(xt) ? LLVMBuildAShr(cg->b, x, y, "") : LLVMBuildLShr(cg->b, x, y, "");
+		return type_is_signed(xt) ? LLVMBuildAShr(cg->b, x, y, "")
+					  : LLVMBuildLShr(cg->b, x, y, "");
 	default:
 		assert(!"comparisons and logic are handled by their own functions");
 		return x;
@@ -268,7 +281,8 @@ LLVMValueRef cg_incdec(struct cg *cg, const struct node *node)
 	if (node->a->kind == NODE_MAP)
 		return cg_map_incdec(cg, node);
 	const struct variable *variable = node->a->variable;
-	LLVMValueRef old = variable_load(cg, variable), one = cg_int(cg, node->op == OP_INC ? 1 : -1);
+	LLVMValueRef old = variable_load(cg, variable),
+		     one = cg_int(cg, node->op == OP_INC ? 1 : -1);
 
 	if (type_plain(node->a->type)->kind == TYPE_PTR)
 		one = scale(cg, one, node->a->type);
@@ -280,7 +294,8 @@ LLVMValueRef cg_incdec(struct cg *cg, const struct node *node)
 /* --- choices: ?:, if as an expression, blocks with a value --- */
 
 /* One branch's value, into dst (memory) or the slot (scalar). */
-static void branch_value(struct cg *cg, const struct node *node, const struct type *type, LLVMValueRef slot)
+static void branch_value(struct cg *cg, const struct node *node, const struct type *type,
+			 LLVMValueRef slot)
 {
 	if (type->kind == TYPE_NONE) {
 		cg_expr(cg, node);
@@ -294,7 +309,8 @@ static void branch_value(struct cg *cg, const struct node *node, const struct ty
 
 static void choose(struct cg *cg, const struct node *node, LLVMValueRef slot)
 {
-	LLVMBasicBlockRef yes = cg_block(cg, "yes"), no = cg_block(cg, "no"), done = cg_block(cg, "done");
+	LLVMBasicBlockRef yes = cg_block(cg, "yes"), no = cg_block(cg, "no"),
+			  done = cg_block(cg, "done");
 	const struct node *when = node->b ? node->b : node->a; /* c ?: b */
 
 	cg_branch(cg, cg_expr(cg, node->a), yes, no);
@@ -376,7 +392,8 @@ static void literal_string(struct cg *cg, const struct node *node, LLVMValueRef 
 	cg_copy(cg, dst, cg_const_bytes(cg, bytes, node->type->size), node->type->size);
 }
 
-static void members_into(struct cg *cg, const struct node *node, const struct type *type, LLVMValueRef dst)
+static void members_into(struct cg *cg, const struct node *node, const struct type *type,
+			 LLVMValueRef dst)
 {
 	const struct node *item = node->args;
 
@@ -396,7 +413,8 @@ static void string_of_place(struct cg *cg, const struct node *node, LLVMValueRef
 	if (LLVMGetTypeKind(LLVMTypeOf(address)) == LLVMPointerTypeKind)
 		address = LLVMBuildPtrToInt(cg->b, address, cg->i64, "");
 	LLVMValueRef size = cg_int(cg, node->type->size);
-	cg_rt(cg, user ? "jb_str_user" : "jb_str_kernel", (LLVMValueRef[]){ dst, size, address, size }, 4);
+	cg_rt(cg, user ? "jb_str_user" : "jb_str_kernel",
+	      (LLVMValueRef[]){ dst, size, address, size }, 4);
 }
 
 void cg_expr_into(struct cg *cg, const struct node *node, LLVMValueRef dst)
@@ -454,7 +472,8 @@ LLVMValueRef cg_expr_ptr(struct cg *cg, const struct node *node)
 		return cg_variable_ptr(cg, node->variable);
 	if (node->kind == NODE_STR) {
 		char *bytes = arena_alloc(cg->arena, node->type->size + 1);
-		memcpy(bytes, node->text, node->len < node->type->size ? node->len : node->type->size - 1);
+		memcpy(bytes, node->text,
+		       node->len < node->type->size ? node->len : node->type->size - 1);
 		return cg_const_bytes(cg, bytes, node->type->size);
 	}
 	LLVMValueRef memory = cg_memory(cg, node->type->size);
@@ -463,14 +482,16 @@ LLVMValueRef cg_expr_ptr(struct cg *cg, const struct node *node)
 }
 
 /* Bytes of one tuple or record type as another: member by member. */
-static void convert(struct cg *cg, LLVMValueRef src, const struct type *from, const struct type *to, LLVMValueRef dst)
+static void convert(struct cg *cg, LLVMValueRef src, const struct type *from, const struct type *to,
+		    LLVMValueRef dst)
 {
 	if (type_is_scalar(to)) {
 		cg_store(cg, dst, to, cg_load(cg, src, from));
 	} else if ((to->kind == TYPE_TUPLE || to->kind == TYPE_RECORD) && from != to) {
 		cg_zero(cg, dst, to->size);
 		for (unsigned i = 0; i < to->n_fields && i < from->n_fields; i++)
-			convert(cg, cg_offset(cg, src, from->fields[i].offset), from->fields[i].type, to->fields[i].type,
+			convert(cg, cg_offset(cg, src, from->fields[i].offset),
+				from->fields[i].type, to->fields[i].type,
 				cg_offset(cg, dst, to->fields[i].offset));
 	} else {
 		uint32_t size = from->size < to->size ? from->size : to->size;

@@ -137,8 +137,8 @@ LLVMValueRef cg_extend(struct cg *cg, LLVMValueRef value, bool is_signed)
 		return LLVMBuildPtrToInt(cg->b, value, cg->i64, "");
 	if (type == cg->i64)
 		return value;
-	return is_signed && type != cg->i1 ? LLVMBuildSExt(cg->b, value, cg->i64, "") :
-					     LLVMBuildZExt(cg->b, value, cg->i64, "");
+	return is_signed && type != cg->i1 ? LLVMBuildSExt(cg->b, value, cg->i64, "")
+					   : LLVMBuildZExt(cg->b, value, cg->i64, "");
 }
 
 /* Fit a value to a C parameter. */
@@ -184,14 +184,16 @@ LLVMValueRef cg_rt(struct cg *cg, const char *function, LLVMValueRef *argv, unsi
 	}
 }
 
-static LLVMValueRef call_helper(struct cg *cg, LLVMTypeRef result, unsigned id, LLVMValueRef *argv, unsigned argc)
+static LLVMValueRef call_helper(struct cg *cg, LLVMTypeRef result, unsigned id, LLVMValueRef *argv,
+				unsigned argc)
 {
 	LLVMTypeRef params[5];
 
 	for (unsigned i = 0; i < argc; i++)
 		params[i] = LLVMTypeOf(argv[i]);
 	LLVMTypeRef type = LLVMFunctionType(result, params, argc, 0);
-	return LLVMBuildCall2(cg->b, type, LLVMConstIntToPtr(cg_int(cg, id), cg->ptr), argv, argc, "");
+	return LLVMBuildCall2(cg->b, type, LLVMConstIntToPtr(cg_int(cg, id), cg->ptr), argv, argc,
+			      "");
 }
 
 LLVMValueRef cg_helper(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc)
@@ -251,7 +253,8 @@ LLVMValueRef cg_const_bytes(struct cg *cg, const void *bytes, size_t len)
 	LLVMSetLinkage(global, LLVMInternalLinkage);
 	LLVMSetGlobalConstant(global, 1);
 	LLVMSetAlignment(global, 8);
-	LLVMSetSection(global, ".rodata"); /* one map for all of them, instead of one per .rodata.strN */
+	LLVMSetSection(global,
+		       ".rodata"); /* one map for all of them, instead of one per .rodata.strN */
 	return global;
 }
 
@@ -267,7 +270,8 @@ void cg_store(struct cg *cg, LLVMValueRef ptr, const struct type *type, LLVMValu
 {
 	LLVMTypeRef want = cg_int_type(cg, type->size);
 	LLVMValueRef wide = cg_extend(cg, value, false);
-	LLVMValueRef store = LLVMBuildStore(cg->b, want == cg->i64 ? wide : LLVMBuildTrunc(cg->b, wide, want, ""), ptr);
+	LLVMValueRef store = LLVMBuildStore(
+		cg->b, want == cg->i64 ? wide : LLVMBuildTrunc(cg->b, wide, want, ""), ptr);
 
 	LLVMSetAlignment(store, type->size);
 }

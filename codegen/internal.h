@@ -28,9 +28,9 @@ enum frame_slot {
 struct cg_fn {
 	LLVMValueRef fn;
 	LLVMMetadataRef subprogram;
-	LLVMBasicBlockRef entry;    /* allocas, then a jump to the code */
+	LLVMBasicBlockRef entry; /* allocas, then a jump to the code */
 	LLVMValueRef frame;
-	LLVMBasicBlockRef leave;    /* where `return` goes */
+	LLVMBasicBlockRef leave;      /* where `return` goes */
 	LLVMBasicBlockRef next, stop; /* loop body: continue, break */
 	struct cg_fn *outer;
 };
@@ -48,16 +48,16 @@ struct cg {
 	struct strmap *di_files; /* by source name */
 	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
 	LLVMTargetMachineRef machine;
-	struct strmap *globals;  /* constants by content */
+	struct strmap *globals; /* constants by content */
 	struct instance *instance;
 	unsigned instance_index;
 	struct cg_fn *fn;
 	unsigned n_loop_slots, next_loop_slot;
 	unsigned n_slots;
-	unsigned stack_used;     /* bytes of temporaries on the BPF stack of the program */
-	uint32_t scratch_used;   /* bytes of scratch this program needs */
+	unsigned stack_used;   /* bytes of temporaries on the BPF stack of the program */
+	uint32_t scratch_used; /* bytes of scratch this program needs */
 	unsigned n_callbacks;
-	struct span span;        /* of the node being generated */
+	struct span span; /* of the node being generated */
 };
 
 /* Memory behind an expression. `addr`: a pointer in SPACE_BPF and SPACE_CTX, else an i64. */
@@ -73,7 +73,8 @@ bool cg_is_runtime_map(const char *name);
 
 /* debug.c */
 void cg_debug_init(struct cg *cg);
-void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct span span, unsigned n_params);
+void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct span span,
+		       unsigned n_params);
 void cg_debug_at(struct cg *cg, struct span span);
 LLVMValueRef cg_map_global(struct cg *cg, const struct plan_map *map);
 
@@ -81,15 +82,15 @@ LLVMValueRef cg_map_global(struct cg *cg, const struct plan_map *map);
 LLVMValueRef cg_alloca(struct cg *cg, LLVMTypeRef type, const char *name);
 LLVMBasicBlockRef cg_block(struct cg *cg, const char *name);
 void cg_enter(struct cg *cg, LLVMBasicBlockRef block);
-void cg_jump(struct cg *cg, LLVMBasicBlockRef block);       /* unless the block already ended */
+void cg_jump(struct cg *cg, LLVMBasicBlockRef block); /* unless the block already ended */
 void cg_branch(struct cg *cg, LLVMValueRef condition, LLVMBasicBlockRef yes, LLVMBasicBlockRef no);
-LLVMValueRef cg_truth(struct cg *cg, LLVMValueRef value);   /* i64 or i1 or ptr -> i1 */
-LLVMValueRef cg_slot(struct cg *cg, unsigned slot);         /* address of a frame slot */
+LLVMValueRef cg_truth(struct cg *cg, LLVMValueRef value); /* i64 or i1 or ptr -> i1 */
+LLVMValueRef cg_slot(struct cg *cg, unsigned slot);	  /* address of a frame slot */
 LLVMValueRef cg_slot_load(struct cg *cg, unsigned slot, LLVMTypeRef type);
 LLVMValueRef cg_extend(struct cg *cg, LLVMValueRef value, bool is_signed); /* any int -> i64 */
 LLVMValueRef cg_helper(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc); /* i64 */
 LLVMValueRef cg_helper_ptr(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc);
-LLVMValueRef cg_memory(struct cg *cg, uint32_t size);       /* uninitialised temporary */
+LLVMValueRef cg_memory(struct cg *cg, uint32_t size); /* uninitialised temporary */
 void cg_zero(struct cg *cg, LLVMValueRef dst, uint32_t size);
 void cg_copy(struct cg *cg, LLVMValueRef dst, LLVMValueRef src, uint32_t size);
 LLVMTypeRef cg_int_type(struct cg *cg, uint32_t size);
@@ -105,8 +106,9 @@ void cg_place_copy(struct cg *cg, struct place place, LLVMValueRef dst, uint32_t
 void cg_into(struct cg *cg, const struct node *node, const struct type *type, LLVMValueRef dst);
 LLVMValueRef cg_variable_ptr(struct cg *cg, const struct variable *variable); /* memory-typed */
 LLVMValueRef cg_incdec(struct cg *cg, const struct node *node);
-LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x, LLVMValueRef y, const struct type *xt,
-			  const struct type *yt, const struct type *result);
+LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LLVMValueRef x,
+			  LLVMValueRef y, const struct type *xt, const struct type *yt,
+			  const struct type *result);
 void cg_event(struct cg *cg, const struct node *call);
 void cg_stmt(struct cg *cg, const struct node *node);
 void cg_stmts(struct cg *cg, const struct node *list);

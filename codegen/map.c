@@ -29,19 +29,24 @@ static LLVMValueRef map_key(struct cg *cg, const struct map *map, const struct n
 	}
 	cg_zero(cg, bytes, plan->key->size);
 	for (unsigned i = 0; key && i < plan->key->n_fields; i++, key = key->next)
-		cg_into(cg, key, plan->key->fields[i].type, cg_offset(cg, bytes, plan->key->fields[i].offset));
+		cg_into(cg, key, plan->key->fields[i].type,
+			cg_offset(cg, bytes, plan->key->fields[i].offset));
 	return bytes;
 }
 
 static LLVMValueRef lookup(struct cg *cg, const struct map *map, LLVMValueRef key)
 {
-	return cg_helper_ptr(cg, HELPER_LOOKUP, (LLVMValueRef[]){ cg_map_global(cg, map->plan), key }, 2);
+	return cg_helper_ptr(cg, HELPER_LOOKUP,
+			     (LLVMValueRef[]){ cg_map_global(cg, map->plan), key }, 2);
 }
 
-static LLVMValueRef update(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef value, uint64_t flags)
+static LLVMValueRef update(struct cg *cg, const struct map *map, LLVMValueRef key,
+			   LLVMValueRef value, uint64_t flags)
 {
 	return cg_helper(cg, HELPER_UPDATE,
-			 (LLVMValueRef[]){ cg_map_global(cg, map->plan), key, value, cg_int(cg, (int64_t)flags) }, 4);
+			 (LLVMValueRef[]){ cg_map_global(cg, map->plan), key, value,
+					   cg_int(cg, (int64_t)flags) },
+			 4);
 }
 
 LLVMValueRef cg_map_lookup_key(struct cg *cg, const struct map *map, const struct node *key)
@@ -58,7 +63,8 @@ LLVMValueRef cg_map_delete(struct cg *cg, const struct map *map, const struct no
 {
 	LLVMValueRef bytes = map_key(cg, map, key);
 
-	return cg_helper(cg, HELPER_DELETE, (LLVMValueRef[]){ cg_map_global(cg, map->plan), bytes }, 2);
+	return cg_helper(cg, HELPER_DELETE, (LLVMValueRef[]){ cg_map_global(cg, map->plan), bytes },
+			 2);
 }
 
 static void full_if(struct cg *cg, const struct map *map, LLVMValueRef failed)
@@ -76,10 +82,13 @@ static void full_if(struct cg *cg, const struct map *map, LLVMValueRef failed)
  * The state or value of a key, made (all zero) when it is not there. Leaves the builder in a block where it is not
  * null; when there is no room it is counted and control goes to `fail`.
  */
-static LLVMValueRef slot(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMBasicBlockRef fail)
+static LLVMValueRef slot(struct cg *cg, const struct map *map, LLVMValueRef key,
+			 LLVMBasicBlockRef fail)
 {
-	LLVMBasicBlockRef absent = cg_block(cg, "absent"), full = cg_block(cg, "full"), have = cg_block(cg, "have");
-	bool keyed = map->plan->bpf_type != BPF_MAP_TYPE_ARRAY && map->plan->bpf_type != BPF_MAP_TYPE_PERCPU_ARRAY;
+	LLVMBasicBlockRef absent = cg_block(cg, "absent"), full = cg_block(cg, "full"),
+			  have = cg_block(cg, "have");
+	bool keyed = map->plan->bpf_type != BPF_MAP_TYPE_ARRAY &&
+		     map->plan->bpf_type != BPF_MAP_TYPE_PERCPU_ARRAY;
 	LLVMValueRef first = lookup(cg, map, key), second = NULL;
 	LLVMBasicBlockRef from_first = LLVMGetInsertBlock(cg->b), from_second = NULL;
 
@@ -120,12 +129,15 @@ static LLVMValueRef read_aggregate(struct cg *cg, const struct map *map, LLVMVal
 	LLVMBuildStore(cg->b, cg_int(cg, 0), sum);
 	for (unsigned cpu = 0; cpu < cg->plan->n_cpus; cpu++) {
 		LLVMBasicBlockRef some = cg_block(cg, "some"), next = cg_block(cg, "next");
-		LLVMValueRef state = cg_helper_ptr(cg, HELPER_LOOKUP_PERCPU,
-						   (LLVMValueRef[]){ cg_map_global(cg, map->plan), key, cg_int(cg, cpu) }, 3);
+		LLVMValueRef state = cg_helper_ptr(
+			cg, HELPER_LOOKUP_PERCPU,
+			(LLVMValueRef[]){ cg_map_global(cg, map->plan), key, cg_int(cg, cpu) }, 3);
 		cg_branch(cg, state, some, next);
 		cg_enter(cg, some);
 		LLVMValueRef one = cg_rt(cg, aggregate_of(map)->rt_read, &state, 1);
-		LLVMBuildStore(cg->b, LLVMBuildAdd(cg->b, LLVMBuildLoad2(cg->b, cg->i64, sum, ""), one, ""), sum);
+		LLVMBuildStore(
+			cg->b,
+			LLVMBuildAdd(cg->b, LLVMBuildLoad2(cg->b, cg->i64, sum, ""), one, ""), sum);
 		LLVMBuildBr(cg->b, next);
 		cg_enter(cg, next);
 	}
@@ -140,7 +152,8 @@ LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef ds
 
 	if (aggregate_of(map))
 		return read_aggregate(cg, map, key);
-	LLVMBasicBlockRef have = cg_block(cg, "have"), absent = cg_block(cg, "absent"), done = cg_block(cg, "done");
+	LLVMBasicBlockRef have = cg_block(cg, "have"), absent = cg_block(cg, "absent"),
+			  done = cg_block(cg, "done");
 	LLVMValueRef value = lookup(cg, map, key);
 	if (!dst)
 		scalar = cg_alloca(cg, cg->i64, "value");
@@ -164,13 +177,15 @@ LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef ds
 /* --- aggregations --- */
 
 /* Call the row's update with the state, the travelling arguments, the constants and the time. */
-static void update_state(struct cg *cg, const struct node *call, const struct type *type, LLVMValueRef state)
+static void update_state(struct cg *cg, const struct node *call, const struct type *type,
+			 LLVMValueRef state)
 {
 	const struct aggregate *row = type->aggregate;
 	const char *rt = row->rt_unsigned && !type->args.is_signed ? row->rt_unsigned : row->rt;
 	LLVMValueRef fn = LLVMGetNamedFunction(cg->module, rt), argv[16];
 	unsigned want = LLVMCountParams(fn), argc = 0, timed = row->flags & AGG_TIMED ? 1 : 0;
-	unsigned values = want - 1 - timed - (type->args.n_count < want - 1 - timed ? type->args.n_count : 0);
+	unsigned values =
+		want - 1 - timed - (type->args.n_count < want - 1 - timed ? type->args.n_count : 0);
 	const struct node *arg = call->args;
 
 	argv[argc++] = state;
@@ -185,7 +200,8 @@ static void update_state(struct cg *cg, const struct node *call, const struct ty
 }
 
 /* Plain columns of agg() in their order; derived ones are computed when the row is read. */
-static void update_row(struct cg *cg, const struct node *call, const struct type *type, LLVMValueRef state)
+static void update_row(struct cg *cg, const struct node *call, const struct type *type,
+		       LLVMValueRef state)
 {
 	const struct node *arg = call->args;
 
@@ -196,7 +212,8 @@ static void update_row(struct cg *cg, const struct node *call, const struct type
 	}
 }
 
-static void update_any(struct cg *cg, const struct node *call, const struct type *type, LLVMValueRef state)
+static void update_any(struct cg *cg, const struct node *call, const struct type *type,
+		       LLVMValueRef state)
 {
 	if (type->aggregate->flags & AGG_ROW)
 		update_row(cg, call, type, state);
@@ -228,7 +245,8 @@ static void aggregate_assign(struct cg *cg, const struct node *assign)
 /* --- plain values --- */
 
 /* Add to an 8-byte value in place, atomically: counters shared by CPUs lose nothing. Returns the old value. */
-static LLVMValueRef add_in_place(struct cg *cg, const struct map *map, const struct node *key_list, LLVMValueRef amount)
+static LLVMValueRef add_in_place(struct cg *cg, const struct map *map, const struct node *key_list,
+				 LLVMValueRef amount)
 {
 	LLVMBasicBlockRef done = cg_block(cg, "added");
 	LLVMValueRef old = cg_alloca(cg, cg->i64, "old");
@@ -293,7 +311,8 @@ static void compound_assign(struct cg *cg, const struct node *assign)
 	}
 	LLVMValueRef old = cg_map_read(cg, target, NULL), bytes = cg_alloca(cg, cg->i64, "value");
 	LLVMBuildStore(cg->b,
-		       cg_binary_op(cg, assign, assign->op, old, amount, target->type, assign->b->type, target->type),
+		       cg_binary_op(cg, assign, assign->op, old, amount, target->type,
+				    assign->b->type, target->type),
 		       bytes);
 	store_value(cg, map, map_key(cg, map, target->key), bytes);
 }

@@ -34,8 +34,8 @@ static void quiet(LLVMDiagnosticInfoRef info, void *unused)
 
 static int open_module(struct cg *cg)
 {
-	LLVMMemoryBufferRef bytes = LLVMCreateMemoryBufferWithMemoryRange((const char *)jb_runtime_bitcode,
-									  jb_runtime_bitcode_len, "runtime", 0);
+	LLVMMemoryBufferRef bytes = LLVMCreateMemoryBufferWithMemoryRange(
+		(const char *)jb_runtime_bitcode, jb_runtime_bitcode_len, "runtime", 0);
 
 	cg->llvm = LLVMContextCreate();
 	LLVMContextSetDiagnosticHandler(cg->llvm, quiet, NULL);
@@ -82,8 +82,8 @@ static int open_machine(struct cg *cg)
 		LLVMDisposeMessage(error);
 		return err;
 	}
-	cg->machine = LLVMCreateTargetMachine(target, "bpf", "v3", "", LLVMCodeGenLevelDefault, LLVMRelocDefault,
-					      LLVMCodeModelDefault);
+	cg->machine = LLVMCreateTargetMachine(target, "bpf", "v3", "", LLVMCodeGenLevelDefault,
+					      LLVMRelocDefault, LLVMCodeModelDefault);
 	return 0;
 }
 
@@ -144,7 +144,8 @@ static int strip_runtime(struct cg *cg)
 	int err = run_passes(cg, "globaldce");
 	for (LLVMValueRef g = LLVMGetFirstGlobal(cg->module); g; g = next) {
 		next = LLVMGetNextGlobal(g);
-		if (in_section(g, ".maps") && !LLVMGetFirstUse(g) && strncmp(LLVMGetValueName2(g, &(size_t){ 0 }), "jb_", 3) == 0)
+		if (in_section(g, ".maps") && !LLVMGetFirstUse(g) &&
+		    strncmp(LLVMGetValueName2(g, &(size_t){ 0 }), "jb_", 3) == 0)
 			LLVMDeleteGlobal(g);
 	}
 	return err;
@@ -166,7 +167,8 @@ static int emit(struct cg *cg, struct blob *elf)
 	LLVMMemoryBufferRef buffer;
 	char *text = NULL;
 
-	if (LLVMTargetMachineEmitToMemoryBuffer(cg->machine, cg->module, LLVMObjectFile, &text, &buffer)) {
+	if (LLVMTargetMachineEmitToMemoryBuffer(cg->machine, cg->module, LLVMObjectFile, &text,
+						&buffer)) {
 		int err = internal_error(cg, "code generator", text);
 		LLVMDisposeMessage(text);
 		return err;
@@ -197,7 +199,7 @@ static int generate(struct cg *cg, const struct codegen_input *input)
 		if (!cg_instance_program(cg, input->instances[i], i))
 			return -EINVAL;
 	/* Maps that are only printed or cleared have no use in the code, but user space reads them. */
-	vec_each(map, &cg->plan->maps)
+	vec_each (map, &cg->plan->maps)
 		cg_map_global(cg, *map);
 	LLVMDIBuilderFinalize(cg->di);
 	return 0;
@@ -205,7 +207,10 @@ static int generate(struct cg *cg, const struct codegen_input *input)
 
 int codegen(const struct codegen_input *input, struct blob *elf, FILE *ir)
 {
-	struct cg cg = { .arena = input->arena, .diags = input->diags, .plan = input->plan, .registry = input->registry };
+	struct cg cg = { .arena = input->arena,
+			 .diags = input->diags,
+			 .plan = input->plan,
+			 .registry = input->registry };
 	int err = open_module(&cg);
 
 	if (!err)

@@ -22,8 +22,9 @@ static bool is_direct(enum space space)
 
 static void move(struct cg *cg, struct place *place, LLVMValueRef bytes)
 {
-	place->addr = is_direct(place->space) ? LLVMBuildGEP2(cg->b, cg->i8, place->addr, &bytes, 1, "") :
-						LLVMBuildAdd(cg->b, place->addr, bytes, "");
+	place->addr = is_direct(place->space)
+			      ? LLVMBuildGEP2(cg->b, cg->i8, place->addr, &bytes, 1, "")
+			      : LLVMBuildAdd(cg->b, place->addr, bytes, "");
 }
 
 static void read_remote(struct cg *cg, struct place place, LLVMValueRef dst, uint32_t size)
@@ -42,13 +43,16 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 	case CTX_REG:
 		return LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, item.offset), "");
 	case CTX_LOAD:
-		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, item.size), cg_offset(cg, ctx, item.offset), "");
+		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, item.size),
+				       cg_offset(cg, ctx, item.offset), "");
 		return cg_extend(cg, value, item.is_signed);
 	case CTX_RAW_ARG:
 		return LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, 8 * item.index), "");
 	case CTX_SYS_REGS: {
-		LLVMValueRef regs = LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, 8 * REGS_ARG), "");
-		struct place place = { LLVMBuildAdd(cg->b, regs, cg_int(cg, item.offset), ""), SPACE_KERNEL, type_u64(), 0, 0 };
+		LLVMValueRef regs =
+			LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, 8 * REGS_ARG), "");
+		struct place place = { LLVMBuildAdd(cg->b, regs, cg_int(cg, item.offset), ""),
+				       SPACE_KERNEL, type_u64(), 0, 0 };
 		return cg_place_load(cg, place);
 	}
 	case CTX_SAVED: {
@@ -85,20 +89,24 @@ static struct place args_field(struct cg *cg, const struct node *node)
 	const struct instance *instance = cg->instance;
 	const struct field *field = node->field;
 	const struct target *target = instance->targets.n ? instance->targets.data[0] : NULL;
-	struct ctx_item item = { .kind = CTX_LOAD, .offset = field->offset, .size = field->type->size };
+	struct ctx_item item = { .kind = CTX_LOAD,
+				 .offset = field->offset,
+				 .size = field->type->size };
 
 	if (instance->provider->args_field)
 		item = instance->provider->args_field(target, instance->args, field);
 	if (item.kind != CTX_LOAD)
 		return place_of_value(cg, cg_ctx_item(cg, item), node->type);
 	if (field->data_loc) {
-		LLVMValueRef loc = cg_ctx_item(cg, (struct ctx_item){ .kind = CTX_LOAD, .offset = field->offset, .size = 4 });
+		LLVMValueRef loc = cg_ctx_item(
+			cg,
+			(struct ctx_item){ .kind = CTX_LOAD, .offset = field->offset, .size = 4 });
 		LLVMValueRef at = LLVMBuildAnd(cg->b, loc, cg_int(cg, 0xffff), "");
 		LLVMValueRef base = LLVMBuildPtrToInt(cg->b, cg_ctx(cg), cg->i64, "");
 		return place_of_value(cg, LLVMBuildAdd(cg->b, base, at, ""), node->type);
 	}
-	return (struct place){ cg_offset(cg, cg_ctx(cg), item.offset), SPACE_CTX, node->type, field->bit_offset,
-			       field->bit_size };
+	return (struct place){ cg_offset(cg, cg_ctx(cg), item.offset), SPACE_CTX, node->type,
+			       field->bit_offset, field->bit_size };
 }
 
 static struct place member(struct cg *cg, const struct node *node)
@@ -123,14 +131,17 @@ static struct place element(struct cg *cg, const struct node *node)
 	struct place place;
 
 	if (base->kind == TYPE_PTR) {
-		place = (struct place){ cg_expr(cg, node->a), space_of(cg, base), node->type, 0, 0 };
+		place = (struct place){ cg_expr(cg, node->a), space_of(cg, base), node->type, 0,
+					0 };
 	} else {
 		place = cg_place(cg, node->a);
 		/* An index past the end reads the last element's neighbour nowhere: it is pulled back to the end. */
 		uint32_t count = base->kind == TYPE_STR ? base->size : base->count;
 		if (!(node->b->kind == NODE_INT && node->b->value < count)) {
-			LLVMValueRef ok = LLVMBuildICmp(cg->b, LLVMIntULT, index, cg_int(cg, count), "");
-			index = LLVMBuildSelect(cg->b, ok, index, cg_int(cg, count ? count - 1 : 0), "");
+			LLVMValueRef ok =
+				LLVMBuildICmp(cg->b, LLVMIntULT, index, cg_int(cg, count), "");
+			index = LLVMBuildSelect(cg->b, ok, index, cg_int(cg, count ? count - 1 : 0),
+						"");
 		}
 	}
 	uint32_t size = base->kind == TYPE_STR ? 1 : base->base->size;
@@ -143,7 +154,8 @@ struct place cg_place(struct cg *cg, const struct node *node)
 {
 	switch (node->kind) {
 	case NODE_DEREF:
-		return (struct place){ cg_expr(cg, node->a), space_of(cg, type_plain(node->a->type)), node->type, 0, 0 };
+		return (struct place){ cg_expr(cg, node->a),
+				       space_of(cg, type_plain(node->a->type)), node->type, 0, 0 };
 	case NODE_FIELD:
 		return member(cg, node);
 	case NODE_INDEX:
@@ -164,10 +176,12 @@ struct place cg_place(struct cg *cg, const struct node *node)
 
 static LLVMValueRef bits(struct cg *cg, struct place place, LLVMValueRef word)
 {
-	LLVMValueRef up = cg_int(cg, 64 - place.bit_size - place.bit_offset), down = cg_int(cg, 64 - place.bit_size);
+	LLVMValueRef up = cg_int(cg, 64 - place.bit_size - place.bit_offset),
+		     down = cg_int(cg, 64 - place.bit_size);
 
 	word = LLVMBuildShl(cg->b, word, up, "");
-	return type_is_signed(place.type) ? LLVMBuildAShr(cg->b, word, down, "") : LLVMBuildLShr(cg->b, word, down, "");
+	return type_is_signed(place.type) ? LLVMBuildAShr(cg->b, word, down, "")
+					  : LLVMBuildLShr(cg->b, word, down, "");
 }
 
 LLVMValueRef cg_place_load(struct cg *cg, struct place place)
@@ -196,7 +210,9 @@ void cg_place_copy(struct cg *cg, struct place place, LLVMValueRef dst, uint32_t
 		cg_copy(cg, dst, place.addr, size);
 	else if (place.space == SPACE_CTX)
 		cg_rt(cg, "jb_read_kernel",
-		      (LLVMValueRef[]){ dst, cg_int(cg, size), LLVMBuildPtrToInt(cg->b, place.addr, cg->i64, "") }, 3);
+		      (LLVMValueRef[]){ dst, cg_int(cg, size),
+					LLVMBuildPtrToInt(cg->b, place.addr, cg->i64, "") },
+		      3);
 	else
 		read_remote(cg, place, dst, size);
 }

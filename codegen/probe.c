@@ -10,7 +10,7 @@
 #include "probes/modes.h"
 
 #define HELPER_GET_ATTACH_COOKIE 174
-#define SYSCALLS_MAX 1024u
+#define SYSCALLS_MAX		 1024u
 
 static bool count_loop(struct node *node, void *arg)
 {
@@ -36,7 +36,8 @@ static void open_function(struct cg *cg, struct cg_fn *fn, const char *name)
 	fn->fn = LLVMAddFunction(cg->module, name, LLVMFunctionType(cg->i64, &cg->ptr, 1, 0));
 	LLVMSetSection(fn->fn, instance->section);
 	unsigned nounwind = LLVMGetEnumAttributeKindForName("nounwind", 8);
-	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(cg->llvm, nounwind, 0));
+	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex,
+				LLVMCreateEnumAttribute(cg->llvm, nounwind, 0));
 	cg->fn = fn;
 	cg_debug_function(cg, fn, name, instance->span, 1);
 	fn->entry = cg_block(cg, "entry");
@@ -69,7 +70,8 @@ static void close_function(struct cg *cg, struct cg_fn *fn)
 		cg_branch(cg, memory, have, busy);
 		cg_enter(cg, busy);
 		cg_count(cg, plan_add_counter(cg->plan, COUNTER_RUNTIME, cg->instance->span,
-					      "probe runs skipped: its scratch memory was in use by probes it interrupted"));
+					      "probe runs skipped: its scratch memory was in use "
+					      "by probes it interrupted"));
 		LLVMBuildBr(cg->b, out);
 		cg_enter(cg, have);
 		LLVMBuildStore(cg->b, memory, cg_slot(cg, FRAME_SCRATCH));
@@ -78,7 +80,8 @@ static void close_function(struct cg *cg, struct cg_fn *fn)
 	cg_enter(cg, fn->leave);
 	cg_debug_at(cg, cg->instance->span);
 	if (cg->scratch_used)
-		cg_rt(cg, "jb_scratch_give", (LLVMValueRef[]){ LLVMBuildLoad2(cg->b, cg->i32, number, "") }, 1);
+		cg_rt(cg, "jb_scratch_give",
+		      (LLVMValueRef[]){ LLVMBuildLoad2(cg->b, cg->i32, number, "") }, 1);
 	LLVMBuildBr(cg->b, out);
 	cg_enter(cg, out);
 	cg_debug_at(cg, cg->instance->span);
@@ -110,7 +113,9 @@ static LLVMValueRef syscall_number(struct cg *cg, bool at_exit)
 	struct ctx_item item = { .kind = CTX_RAW_ARG, .index = 1 };
 
 	if (at_exit)
-		item = (struct ctx_item){ .kind = CTX_SYS_REGS, .offset = 120, .size = 8 }; /* orig_ax */
+		item = (struct ctx_item){ .kind = CTX_SYS_REGS,
+					  .offset = 120,
+					  .size = 8 }; /* orig_ax */
 	return cg_ctx_item(cg, item);
 }
 
@@ -120,7 +125,7 @@ static LLVMValueRef syscall_table(struct cg *cg)
 	uint32_t *table = arena_alloc(cg->arena, SYSCALLS_MAX * sizeof(*table));
 	struct target **t;
 
-	vec_each(t, &cg->instance->targets)
+	vec_each (t, &cg->instance->targets)
 		if ((*t)->number >= 0 && (*t)->number < SYSCALLS_MAX)
 			table[(*t)->number] = (*t)->id + 1;
 	return cg_const_bytes(cg, table, SYSCALLS_MAX * sizeof(*table));
@@ -132,12 +137,14 @@ static void filter_syscall(struct cg *cg, bool at_exit)
 	LLVMValueRef number = syscall_number(cg, at_exit);
 
 	if (instance->targets.n == 1) {
-		require(cg, LLVMBuildICmp(cg->b, LLVMIntEQ, number, cg_int(cg, instance->targets.data[0]->number), ""));
+		require(cg, LLVMBuildICmp(cg->b, LLVMIntEQ, number,
+					  cg_int(cg, instance->targets.data[0]->number), ""));
 		return;
 	}
 	require(cg, LLVMBuildICmp(cg->b, LLVMIntULT, number, cg_int(cg, SYSCALLS_MAX), ""));
-	LLVMValueRef id = LLVMBuildLoad2(cg->b, cg->i32,
-					 LLVMBuildGEP2(cg->b, cg->i32, syscall_table(cg), &number, 1, ""), "");
+	LLVMValueRef id = LLVMBuildLoad2(
+		cg->b, cg->i32, LLVMBuildGEP2(cg->b, cg->i32, syscall_table(cg), &number, 1, ""),
+		"");
 	require(cg, id);
 	id = LLVMBuildSub(cg->b, cg_extend(cg, id, false), cg_int(cg, 1), "");
 	LLVMBuildStore(cg->b, id, cg_slot(cg, FRAME_TARGET));
@@ -172,7 +179,7 @@ LLVMValueRef cg_func_id(struct cg *cg)
 	bool same = true;
 	struct target **t;
 
-	vec_each(t, &instance->targets) {
+	vec_each (t, &instance->targets) {
 		table[(*t)->id] = canonical_func(cg->plan, *t);
 		same &= table[(*t)->id] == (*t)->id;
 	}
@@ -182,18 +189,23 @@ LLVMValueRef cg_func_id(struct cg *cg)
 	if (same)
 		return id;
 	/* The cookie is ours, but the verifier does not know its range. */
-	LLVMValueRef known = LLVMBuildICmp(cg->b, LLVMIntULT, id, cg_int(cg, cg->plan->targets.n), "");
+	LLVMValueRef known =
+		LLVMBuildICmp(cg->b, LLVMIntULT, id, cg_int(cg, cg->plan->targets.n), "");
 	id = LLVMBuildSelect(cg->b, known, id, cg_int(cg, 0), "");
 	LLVMValueRef bytes = cg_const_bytes(cg, table, cg->plan->targets.n * sizeof(*table));
-	return cg_extend(cg, LLVMBuildLoad2(cg->b, cg->i32, LLVMBuildGEP2(cg->b, cg->i32, bytes, &id, 1, ""), ""), false);
+	return cg_extend(cg,
+			 LLVMBuildLoad2(cg->b, cg->i32,
+					LLVMBuildGEP2(cg->b, cg->i32, bytes, &id, 1, ""), ""),
+			 false);
 }
 
 static void count_unpaired(struct cg *cg)
 {
 	struct plan_counter *counter;
 
-	vec_each(counter, &cg->plan->counters)
-		if (counter->kind == COUNTER_UNPAIRED && counter->span.begin == cg->instance->span.begin) {
+	vec_each (counter, &cg->plan->counters)
+		if (counter->kind == COUNTER_UNPAIRED &&
+		    counter->span.begin == cg->instance->span.begin) {
 			cg_count(cg, counter - cg->plan->counters.data);
 			return;
 		}
@@ -221,7 +233,8 @@ static bool span_has_state(const struct instance *instance)
 static void span_session(struct cg *cg)
 {
 	const struct instance *instance = cg->instance;
-	LLVMBasicBlockRef at_entry = cg_block(cg, "at_entry"), at_return = cg_block(cg, "at_return");
+	LLVMBasicBlockRef at_entry = cg_block(cg, "at_entry"),
+			  at_return = cg_block(cg, "at_return");
 	LLVMValueRef salt = cg_int(cg, cg->instance_index);
 
 	cg_branch(cg, cg_rt(cg, "jb_session_is_return", NULL, 0), at_return, at_entry);
@@ -235,7 +248,10 @@ static void span_session(struct cg *cg)
 	if (instance->saved_args) {
 		LLVMValueRef span = cg_memory(cg, 56);
 		cg_zero(cg, span, 56);
-		require_span(cg, cg_rt(cg, "jb_span_user_take", (LLVMValueRef[]){ cg_ctx(cg), salt, span }, 3), span);
+		require_span(cg,
+			     cg_rt(cg, "jb_span_user_take",
+				   (LLVMValueRef[]){ cg_ctx(cg), salt, span }, 3),
+			     span);
 	} else if (instance->uses_duration) {
 		LLVMValueRef span = cg_memory(cg, 8);
 		LLVMBuildStore(cg->b, cg_rt(cg, "jb_session_started", NULL, 0), span);
@@ -260,9 +276,10 @@ static void span_return(struct cg *cg)
 		return;
 	span = cg_memory(cg, 56);
 	cg_zero(cg, span, 56);
-	taken = instance->span_mode == SPAN_PAIR_USER ?
-			cg_rt(cg, "jb_span_user_take", (LLVMValueRef[]){ cg_ctx(cg), salt, span }, 3) :
-			cg_rt(cg, "jb_span_syscall_take", (LLVMValueRef[]){ salt, span }, 2);
+	taken = instance->span_mode == SPAN_PAIR_USER
+			? cg_rt(cg, "jb_span_user_take", (LLVMValueRef[]){ cg_ctx(cg), salt, span },
+				3)
+			: cg_rt(cg, "jb_span_syscall_take", (LLVMValueRef[]){ salt, span }, 2);
 	require_span(cg, taken, span);
 }
 
@@ -290,12 +307,13 @@ static void prepare_variables(struct cg *cg)
 {
 	struct variable **v;
 
-	vec_each(v, &cg->instance->variables) {
+	vec_each (v, &cg->instance->variables) {
 		const struct variable *variable = *v;
 		if (!variable->type || variable->type->kind == TYPE_NONE)
 			continue;
 		if (type_is_scalar(variable->type)) {
-			LLVMBuildStore(cg->b, cg_int(cg, 0), cg_slot(cg, FRAME_VARS + variable->index));
+			LLVMBuildStore(cg->b, cg_int(cg, 0),
+				       cg_slot(cg, FRAME_VARS + variable->index));
 			continue;
 		}
 		LLVMValueRef memory = cg_temp(cg, variable->type);
@@ -331,7 +349,8 @@ bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned inde
 	reset_program(cg, instance, index);
 	open_function(cg, &fn, instance->program);
 	if (instance->mode == PROBE_MODE_RAW_SYSCALL)
-		filter_syscall(cg, instance->span_mode == SPAN_SYSCALL || !instance->targets.data[0]->is_enter);
+		filter_syscall(cg, instance->span_mode == SPAN_SYSCALL ||
+					   !instance->targets.data[0]->is_enter);
 	filter_pid(cg);
 	span_return(cg);
 	prepare_variables(cg);

@@ -7,13 +7,13 @@
 #include <assert.h>
 
 #define HELPER_LOOP 181
-#define LOOP_MAX (1u << 23) /* BPF_MAX_LOOPS */
+#define LOOP_MAX    (1u << 23) /* BPF_MAX_LOOPS */
 
 void cg_stmts(struct cg *cg, const struct node *list)
 {
 	const struct node *node;
 
-	node_each(node, list)
+	node_each (node, list)
 		cg_stmt(cg, node);
 }
 
@@ -54,7 +54,8 @@ static void expression(struct cg *cg, const struct node *node)
 static void store_variable(struct cg *cg, const struct variable *variable, const struct node *value)
 {
 	if (type_is_scalar(variable->type))
-		LLVMBuildStore(cg->b, cg_expr(cg, value), cg_slot(cg, FRAME_VARS + variable->index));
+		LLVMBuildStore(cg->b, cg_expr(cg, value),
+			       cg_slot(cg, FRAME_VARS + variable->index));
 	else
 		cg_into(cg, value, variable->type, cg_variable_ptr(cg, variable));
 }
@@ -77,7 +78,8 @@ static void assign(struct cg *cg, const struct node *node)
 		return;
 	}
 	LLVMValueRef old = cg_expr(cg, node->a), amount = cg_expr(cg, node->b);
-	LLVMValueRef value = cg_binary_op(cg, node, node->op, old, amount, node->a->type, node->b->type, node->a->type);
+	LLVMValueRef value = cg_binary_op(cg, node, node->op, old, amount, node->a->type,
+					  node->b->type, node->a->type);
 	LLVMBuildStore(cg->b, value, cg_slot(cg, FRAME_VARS + variable->index));
 }
 
@@ -97,7 +99,8 @@ static void let(struct cg *cg, const struct node *node)
 
 static void branch(struct cg *cg, const struct node *node)
 {
-	LLVMBasicBlockRef yes = cg_block(cg, "then"), no = cg_block(cg, "else"), done = cg_block(cg, "endif");
+	LLVMBasicBlockRef yes = cg_block(cg, "then"), no = cg_block(cg, "else"),
+			  done = cg_block(cg, "endif");
 
 	cg_branch(cg, cg_expr(cg, node->a), yes, no);
 	cg_enter(cg, yes);
@@ -114,13 +117,15 @@ static void branch(struct cg *cg, const struct node *node)
 static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *node)
 {
 	LLVMTypeRef params[2] = { cg->i64, cg->ptr };
-	const char *name = arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
+	const char *name =
+		arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
 
 	*fn = (struct cg_fn){ .outer = cg->fn };
 	fn->fn = LLVMAddFunction(cg->module, name, LLVMFunctionType(cg->i64, params, 2, 0));
 	LLVMSetLinkage(fn->fn, LLVMInternalLinkage);
 	unsigned noinline_kind = LLVMGetEnumAttributeKindForName("noinline", 8);
-	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex, LLVMCreateEnumAttribute(cg->llvm, noinline_kind, 0));
+	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex,
+				LLVMCreateEnumAttribute(cg->llvm, noinline_kind, 0));
 	cg->fn = fn;
 	cg_debug_function(cg, fn, name, node->span, 2);
 	fn->entry = cg_block(cg, "entry");
@@ -144,14 +149,15 @@ static void close_callback(struct cg *cg, struct cg_fn *fn)
 }
 
 /* Call bpf_loop from `here`, and go on with a `return` that happened inside. */
-static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callback, LLVMValueRef rounds,
-		      const struct node *node)
+static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callback,
+		      LLVMValueRef rounds, const struct node *node)
 {
 	LLVMBasicBlockRef returned = cg_block(cg, "returned"), done = cg_block(cg, "looped");
 
 	cg_enter(cg, here);
 	cg_debug_at(cg, node->span);
-	cg_helper(cg, HELPER_LOOP, (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
+	cg_helper(cg, HELPER_LOOP,
+		  (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
 	cg_branch(cg, cg_slot_load(cg, FRAME_FLOW, cg->i64), returned, done);
 	cg_enter(cg, returned);
 	LLVMBuildBr(cg->b, cg->fn->leave);
@@ -163,13 +169,15 @@ static void for_range(struct cg *cg, const struct node *node)
 	unsigned start_slot = cg->next_loop_slot++;
 	LLVMValueRef from = cg_expr(cg, node->a), to = cg_expr(cg, node->b);
 	LLVMValueRef some = LLVMBuildICmp(cg->b, LLVMIntSGT, to, from, "");
-	LLVMValueRef rounds = LLVMBuildSelect(cg->b, some, LLVMBuildSub(cg->b, to, from, ""), cg_int(cg, 0), "");
+	LLVMValueRef rounds =
+		LLVMBuildSelect(cg->b, some, LLVMBuildSub(cg->b, to, from, ""), cg_int(cg, 0), "");
 	struct cg_fn fn;
 
 	LLVMBuildStore(cg->b, from, cg_slot(cg, start_slot));
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
 	open_callback(cg, &fn, node);
-	LLVMValueRef index = LLVMBuildAdd(cg->b, cg_slot_load(cg, start_slot, cg->i64), LLVMGetParam(fn.fn, 0), "");
+	LLVMValueRef index = LLVMBuildAdd(cg->b, cg_slot_load(cg, start_slot, cg->i64),
+					  LLVMGetParam(fn.fn, 0), "");
 	LLVMBuildStore(cg->b, index, cg_slot(cg, FRAME_VARS + node->variable->index));
 	cg_stmt(cg, node->c);
 	close_callback(cg, &fn);

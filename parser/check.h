@@ -15,8 +15,8 @@ struct check {
 	struct lookup *lookup;
 	struct resolve *resolve;
 	struct instance *instance; /* being checked */
-	bool changed;              /* something was widened: go round again */
-	bool final;                /* the last round: complain about what is still unknown */
+	bool changed;		   /* something was widened: go round again */
+	bool final;		   /* the last round: complain about what is still unknown */
 	bool unsafe;
 	unsigned loop_depth;
 };
@@ -25,7 +25,8 @@ struct check {
 bool check_program(struct check *check);
 
 /* For rows. Reports at the node, sets its type to type_error, returns false. */
-bool check_error(struct check *check, struct node *node, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+bool check_error(struct check *check, struct node *node, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* The constant value of an argument (literal, $1, constant expression); false after a diagnostic. */
 bool check_const_int(struct check *check, struct node *arg, int64_t *value);
 bool check_const_str(struct check *check, struct node *arg, const char **text);

@@ -11,14 +11,24 @@
 struct node *parse_script(struct arena *arena, struct diags *diags, const struct source *source);
 
 /* A prototype of a builtin or aggregate row (model/feature.h). */
-enum proto_type { PROTO_VOID, PROTO_BOOL, PROTO_INT, PROTO_STRING, PROTO_BUFFER, PROTO_PTR, PROTO_ANY, PROTO_MAP, PROTO_KEY,
-		  PROTO_NAMED };
+enum proto_type {
+	PROTO_VOID,
+	PROTO_BOOL,
+	PROTO_INT,
+	PROTO_STRING,
+	PROTO_BUFFER,
+	PROTO_PTR,
+	PROTO_ANY,
+	PROTO_MAP,
+	PROTO_KEY,
+	PROTO_NAMED
+};
 struct proto_param {
 	enum proto_type type;
-	uint32_t size;      /* int: bytes, 0 = any; string: bytes with the NUL, 0 = max_strlen */
+	uint32_t size; /* int: bytes, 0 = any; string: bytes with the NUL, 0 = max_strlen */
 	bool is_signed;
 	bool is_const, is_optional;
-	const char *name;   /* parameter name or "" ; for PROTO_NAMED see type_name */
+	const char *name; /* parameter name or "" ; for PROTO_NAMED see type_name */
 	const char *type_name;
 };
 struct proto {

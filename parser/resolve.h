@@ -13,10 +13,10 @@ struct strmap;
 struct front_options {
 	const char *const *params; /* $1, $2, ... */
 	unsigned n_params;
-	const char *const *named;  /* after `--`: "name=value" or "name" */
+	const char *const *named; /* after `--`: "name=value" or "name" */
 	unsigned n_named;
-	int pid;                   /* -p */
-	int child;                 /* -c: pid of the held child */
+	int pid;   /* -p */
+	int child; /* -c: pid of the held child */
 	bool unsafe;
 };
 
@@ -26,23 +26,25 @@ struct resolve {
 	const struct registry *registry;
 	const struct front_options *options;
 	struct types *types;
-	struct lookup *lookup;   /* facts about this machine: symbols, BTF, tracepoint formats */
+	struct lookup *lookup; /* facts about this machine: symbols, BTF, tracepoint formats */
 	struct node *program;
-	struct plan *plan;       /* targets are added to it as they are found; config goes into it */
+	struct plan *plan; /* targets are added to it as they are found; config goes into it */
 	VEC(struct instance *) instances;
 	VEC(struct map *) maps;
 	struct strmap *macros, *defines, *map_names;
-	const struct spec *spec; /* being expanded */
+	const struct spec *spec;   /* being expanded */
 	struct instance *instance; /* being filled */
-	struct front *front;     /* private to the parser: parser/front.h */
+	struct front *front;	   /* private to the parser: parser/front.h */
 };
 
 /* For provider rows: a new target of the spec being expanded; the provider fills in the rest. */
 struct target *resolve_add_target(struct resolve *resolve, const char *name);
 /* An error about part i of the spec (i < 0: the whole of it); shows the caret under that part. */
-void resolve_error(struct resolve *resolve, int part, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void resolve_error(struct resolve *resolve, int part, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* "did you mean" for the error just reported. */
-void resolve_hint(struct resolve *resolve, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void resolve_hint(struct resolve *resolve, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* The whole pass. false when there were errors. */
 bool resolve_program(struct resolve *resolve);

@@ -34,7 +34,9 @@ static struct value row_value(struct decode *decode, const struct type *type, co
 	const struct agg_field *fields = type->args.fields;
 	struct value *items = arena_alloc(decode->arena, (n + 1) * sizeof(*items));
 	const char **names = arena_alloc(decode->arena, (n + 1) * sizeof(*names));
-	struct value row = { .kind = VALUE_RECORD, .items = items, .names = names, .len = n, .row = true };
+	struct value row = {
+		.kind = VALUE_RECORD, .items = items, .names = names, .len = n, .row = true
+	};
 
 	for (unsigned i = 0; i < n; i++) {
 		names[i] = fields[i].name;

@@ -31,7 +31,9 @@ static struct value rtp_value(struct decode *decode, const struct type *type, co
 	items[5] = value_uint(s->restarts);
 	items[6] = value_uint(s->jitter_ns16 >> 4);
 	items[7] = value_uint(s->max_gap_ns);
-	return (struct value){ .kind = VALUE_RECORD, .items = items, .names = names, .len = 8, .row = true };
+	return (struct value){
+		.kind = VALUE_RECORD, .items = items, .names = names, .len = 8, .row = true
+	};
 }
 
 /* clang-format off */

@@ -46,8 +46,8 @@ const struct type *kernel_shell(struct lookup *lookup, const char *spelling, uin
 
 /* --- tracefs_format.c for tracefs.c --- */
 /* The text of a `format` file to a struct; *id gets the number. NULL: it is not such a text. */
-const struct type *tracefs_format_parse(struct lookup *lookup, const char *category, const char *name,
-				char *text, int *id);
+const struct type *tracefs_format_parse(struct lookup *lookup, const char *category,
+					const char *name, char *text, int *id);
 
 /* --- elf.c --- */
 struct elf_segment {

@@ -26,24 +26,28 @@ struct arena *lookup_arena(struct lookup *lookup);
 const struct type *lookup_kernel_type(struct lookup *lookup, const char *spelling);
 /* Structs reached through pointers are completed on first use. Idempotent. */
 void lookup_complete(struct lookup *lookup, const struct type *type);
-bool lookup_enumerator(struct lookup *lookup, const char *name, int64_t *value, const struct type **type);
+bool lookup_enumerator(struct lookup *lookup, const char *name, int64_t *value,
+		       const struct type **type);
 /* Arguments of a raw tracepoint as a struct: one field per argument, 8 bytes each. NULL: no such event or no BTF. */
 const struct type *lookup_raw_tracepoint(struct lookup *lookup, const char *event);
-void lookup_each_raw_tracepoint(struct lookup *lookup, void (*each)(void *, const char *name), void *arg);
+void lookup_each_raw_tracepoint(struct lookup *lookup, void (*each)(void *, const char *name),
+				void *arg);
 void lookup_each_type(struct lookup *lookup, void (*each)(void *, const char *spelling), void *arg);
 bool lookup_has_btf(struct lookup *lookup);
 
 /* --- tracepoints (tracefs.c) --- */
 struct tracepoint {
 	const char *category, *name;
-	int id;                  /* for perf_event_open */
+	int id;			 /* for perf_event_open */
 	const struct type *args; /* struct of its fields, without the common_ ones */
 };
 /* Finds tracefs (mounted, under debugfs, or mounted privately by us). NULL: see lookup_error. */
 const char *lookup_tracefs(struct lookup *lookup);
-const struct tracepoint *lookup_tracepoint(struct lookup *lookup, const char *category, const char *name);
+const struct tracepoint *lookup_tracepoint(struct lookup *lookup, const char *category,
+					   const char *name);
 void lookup_each_tracepoint(struct lookup *lookup, const char *category_glob, const char *name_glob,
-			    void (*each)(void *, const char *category, const char *name), void *arg);
+			    void (*each)(void *, const char *category, const char *name),
+			    void *arg);
 /* System calls of this machine's architecture, by the names of their tracepoints; -1 / NULL: none. */
 int lookup_syscall_number(struct lookup *lookup, const char *name);
 const char *lookup_syscall_name(struct lookup *lookup, int number);
@@ -55,12 +59,13 @@ struct elf_symbol {
 	const char *name;      /* without @VERSION */
 	const char *demangled; /* C++: with parameter list; NULL when the name is not mangled */
 	uint64_t address, size;
-	uint64_t offset;       /* in the file: what a uprobe wants */
-	bool is_dynamic;       /* exported (.dynsym) */
+	uint64_t offset; /* in the file: what a uprobe wants */
+	bool is_dynamic; /* exported (.dynsym) */
 };
 struct elf {
 	const char *path;
-	VEC(struct elf_symbol) functions; /* STT_FUNC and IFUNC excluded, defined, sorted by name, one per offset and name */
+	VEC(struct elf_symbol)
+	functions; /* STT_FUNC and IFUNC excluded, defined, sorted by name, one per offset and name */
 	uint64_t entry;
 };
 /* .dynsym, .symtab, debug file by build id or debug link. NULL: not an ELF file, ...; cached by device and inode. */
@@ -89,15 +94,26 @@ typedef VEC(struct binary) binary_vec;
  * a glob over paths; with pid and word "" the process's own executable. -ENOENT with lookup_error, and a
  * nearest library name in *nearest.
  */
-int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec *found, const char **nearest);
+int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec *found,
+		    const char **nearest);
 
 /* --- kernel symbols (ksyms.c) --- */
 uint64_t lookup_kernel_address(struct lookup *lookup, const char *name); /* 0: unknown */
 /* --- what this kernel can do (features.c): tried with tiny programs, once, on demand --- */
-enum kernel_feature { FEATURE_UPROBE_MULTI, FEATURE_UPROBE_SESSION, FEATURE_KPROBE, FEATURE_FENTRY, FEATURE_RINGBUF, FEATURE_BPF_COOKIE,
-		      FEATURE_RAW_TP_COOKIE, FEATURE_MAP_BATCH, FEATURE_BPF_LOOP, FEATURE_COUNT };
+enum kernel_feature {
+	FEATURE_UPROBE_MULTI,
+	FEATURE_UPROBE_SESSION,
+	FEATURE_KPROBE,
+	FEATURE_FENTRY,
+	FEATURE_RINGBUF,
+	FEATURE_BPF_COOKIE,
+	FEATURE_RAW_TP_COOKIE,
+	FEATURE_MAP_BATCH,
+	FEATURE_BPF_LOOP,
+	FEATURE_COUNT
+};
 bool lookup_feature(struct lookup *lookup, enum kernel_feature feature);
-const char *lookup_feature_name(enum kernel_feature feature); /* "uprobe multi" */
+const char *lookup_feature_name(enum kernel_feature feature);	 /* "uprobe multi" */
 const char *lookup_feature_instead(enum kernel_feature feature); /* what jbtrace does without it */
 /* kernel.perf_event_max_sample_rate in Hz, 0: cannot be read. */
 uint64_t lookup_max_sample_rate(void);

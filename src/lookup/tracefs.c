@@ -149,7 +149,8 @@ static struct tracepoint *read_tracepoint(struct lookup *lookup, const char *cat
 		tracepoint = arena_new_of(lookup->arena, struct tracepoint);
 		tracepoint->category = arena_strdup(lookup->arena, category);
 		tracepoint->name = arena_strdup(lookup->arena, name);
-		tracepoint->args = tracefs_format_parse(lookup, category, name, text.data, &tracepoint->id);
+		tracepoint->args =
+			tracefs_format_parse(lookup, category, name, text.data, &tracepoint->id);
 		if (!tracepoint->args) {
 			lookup_fail(lookup, EINVAL,
 				    "the format of tracepoint %s:%s is not understood", category,

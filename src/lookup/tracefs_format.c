@@ -328,8 +328,8 @@ static bool parse_field(struct lookup *lookup, char *line, struct format_field *
 	return true;
 }
 
-const struct type *tracefs_format_parse(struct lookup *lookup, const char *category, const char *name,
-				char *text, int *id)
+const struct type *tracefs_format_parse(struct lookup *lookup, const char *category,
+					const char *name, char *text, int *id)
 {
 	VEC(struct field) fields = { 0 };
 	bool is_syscall = !strcmp(category, "syscalls");

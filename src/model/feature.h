@@ -36,7 +36,7 @@ struct bpf_object;
 struct builtin {
 	const char *name;
 	const char *proto;
-	const char *rt;  /* runtime function that computes it; see BUILTIN_CTX; NULL: gen or act */
+	const char *rt;	 /* runtime function that computes it; see BUILTIN_CTX; NULL: gen or act */
 	const char *doc; /* one line, shown by --help-builtins and in the man page */
 	unsigned flags;
 	/* Beyond the prototype: refine node->type, constrain arguments. false after a diagnostic. */
@@ -51,14 +51,16 @@ struct builtin {
 };
 
 enum builtin_flags {
-	BUILTIN_CTX = 1,      /* rt takes the program's context as its first argument */
-	BUILTIN_CONTROL = 2,  /* its events travel in the control ring */
-	BUILTIN_UNSAFE = 4,   /* needs --unsafe */
-	BUILTIN_PURE = 8,     /* the same for all calls in one probe run: computed once */
-	BUILTIN_EXITS = 16,   /* the probe returns after it: exit() */
+	BUILTIN_CTX = 1,	  /* rt takes the program's context as its first argument */
+	BUILTIN_CONTROL = 2,	  /* its events travel in the control ring */
+	BUILTIN_UNSAFE = 4,	  /* needs --unsafe */
+	BUILTIN_PURE = 8,	  /* the same for all calls in one probe run: computed once */
+	BUILTIN_EXITS = 16,	  /* the probe returns after it: exit() */
 	BUILTIN_LITERAL_FMT = 32, /* the first argument is a format string and does not travel */
-	BUILTIN_ARGS = 64,    /* `args`: stands for the context struct; codegen reads its fields through the provider */
-	BUILTIN_LVALUE_MAP = 128, /* the first argument is a map itself (delete, has_key, clear), not its value */
+	BUILTIN_ARGS =
+		64, /* `args`: stands for the context struct; codegen reads its fields through the provider */
+	BUILTIN_LVALUE_MAP =
+		128, /* the first argument is a map itself (delete, has_key, clear), not its value */
 };
 
 /*
@@ -69,34 +71,39 @@ enum builtin_flags {
 
 struct aggregate {
 	const char *name;
-	const char *proto; /* "void hist(int n, [const int bits])": the first arguments are given to rt, const ones are not */
-	const char *rt;    /* "jb_hist_add": void (state *, i64 values..., u64 consts...) */
-	const char *rt_unsigned; /* instead of rt when the aggregated value is unsigned; NULL: the same */
+	const char *
+		proto; /* "void hist(int n, [const int bits])": the first arguments are given to rt, const ones are not */
+	const char *rt; /* "jb_hist_add": void (state *, i64 values..., u64 consts...) */
+	const char *
+		rt_unsigned; /* instead of rt when the aggregated value is unsigned; NULL: the same */
 	const char *doc;
 	unsigned flags;
 	uint32_t (*state_size)(const struct agg_args *); /* bytes, multiple of 8 */
-	bool (*check)(struct check *, struct node *);    /* validate const arguments; they are in type->args afterwards */
-	void (*merge)(const struct agg_args *, void *into, const void *cpu); /* not for AGG_SHARED */
+	bool (*check)(
+		struct check *,
+		struct node *); /* validate const arguments; they are in type->args afterwards */
+	void (*merge)(const struct agg_args *, void *into,
+		      const void *cpu); /* not for AGG_SHARED */
 	struct value (*value)(struct decode *, const struct type *, const void *state);
 	/* Reading it inside an expression: gives i64 from the CPUs' states summed by codegen; NULL: not readable. */
 	const char *rt_read; /* "jb_stats_avg": i64 (const state *) */
 };
 
 enum aggregate_flags {
-	AGG_SHARED = 1,   /* one state for all CPUs, updated under its lock */
-	AGG_ROW = 2,      /* agg(): arguments are named columns */
-	AGG_TIMED = 4,    /* rt gets the current ktime (ns) as its last argument */
+	AGG_SHARED = 1, /* one state for all CPUs, updated under its lock */
+	AGG_ROW = 2,	/* agg(): arguments are named columns */
+	AGG_TIMED = 4,	/* rt gets the current ktime (ns) as its last argument */
 };
 
 /* An attach point as written: "uprobe:libc:malloc". Quotes are removed, $N replaced. */
 struct spec {
 	const struct provider *provider;
 	struct span span;
-	const char *text;          /* the whole of it */
-	const char *const *part;   /* what stands between the colons, after the provider */
+	const char *text;	 /* the whole of it */
+	const char *const *part; /* what stands between the colons, after the provider */
 	const struct span *part_span;
 	unsigned n_parts;
-	int pid;                   /* -p, 0 = none */
+	int pid; /* -p, 0 = none */
 	bool unsafe;
 };
 
@@ -105,13 +112,13 @@ struct spec {
  * need no LLVM for the common cases.
  */
 enum ctx_kind {
-	CTX_NONE,        /* not available in this probe */
-	CTX_REG,         /* a field of struct pt_regs at byte `offset`; ctx is struct pt_regs */
-	CTX_LOAD,        /* `size` bytes at ctx + offset */
-	CTX_RAW_ARG,     /* u64 number `index` of a raw tracepoint's arguments */
-	CTX_SYS_REGS,    /* ctx->args[0] is struct pt_regs *: register at byte `offset`, by probe_read_kernel */
-	CTX_SAVED,       /* word `index` of what the span's entry saved */
-	CTX_DURATION,    /* span: ns between entry and return */
+	CTX_NONE,    /* not available in this probe */
+	CTX_REG,     /* a field of struct pt_regs at byte `offset`; ctx is struct pt_regs */
+	CTX_LOAD,    /* `size` bytes at ctx + offset */
+	CTX_RAW_ARG, /* u64 number `index` of a raw tracepoint's arguments */
+	CTX_SYS_REGS, /* ctx->args[0] is struct pt_regs *: register at byte `offset`, by probe_read_kernel */
+	CTX_SAVED,    /* word `index` of what the span's entry saved */
+	CTX_DURATION, /* span: ns between entry and return */
 };
 struct ctx_item {
 	enum ctx_kind kind;
@@ -121,11 +128,11 @@ struct ctx_item {
 };
 
 enum provider_flags {
-	PROVIDER_TIMER = 1,    /* fires by itself at a bounded rate: interval, profile */
-	PROVIDER_SPECIAL = 2,  /* begin, end: run once, not attached */
-	PROVIDER_USER = 4,     /* pointers of unknown space point into user memory */
+	PROVIDER_TIMER = 1,	 /* fires by itself at a bounded rate: interval, profile */
+	PROVIDER_SPECIAL = 2,	 /* begin, end: run once, not attached */
+	PROVIDER_USER = 4,	 /* pointers of unknown space point into user memory */
 	PROVIDER_PID_FILTER = 8, /* -p is tested in the program: `if (pid != N) return` */
-	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
+	PROVIDER_SPAN = 16,	 /* has `duration` and `retval`: two hooks */
 };
 
 enum span_mode { SPAN_NONE, SPAN_SESSION, SPAN_PAIR_USER, SPAN_SYSCALL };
@@ -145,7 +152,8 @@ struct provider {
 	/* argN; n = -1 is retval. Also the type of the value through *type (NULL = uint64). */
 	struct ctx_item (*arg)(const struct target *, int n, const struct type **type);
 	/* A field of `args`: where it is. NULL hook: CTX_LOAD at the field's offset. */
-	struct ctx_item (*args_field)(const struct target *, const struct type *args, const struct field *);
+	struct ctx_item (*args_field)(const struct target *, const struct type *args,
+				      const struct field *);
 	/*
 	 * Choose how to attach one probe with these targets (all of one spec, all with the same args type) and fill
 	 * section, attach_type, mode; may split targets over several plan_probes, may add helper programs (role).
@@ -155,8 +163,8 @@ struct provider {
 	/* Attach. On error -errno after run_error(). Links are handed to run_add_link(). */
 	int (*attach)(struct run *, const struct plan_probe *, int prog_fd);
 	/* -l: one line per probe that matches the glob; `pattern` is what follows the provider's name. */
-	void (*list)(struct lookup *, const char *pattern, void (*emit)(void *, const char *line, const struct type *args),
-		     void *arg);
+	void (*list)(struct lookup *, const char *pattern,
+		     void (*emit)(void *, const char *line, const struct type *args), void *arg);
 };
 
 struct out;

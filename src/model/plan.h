@@ -20,28 +20,32 @@ struct aggregate;
 /* One place in the system a probe is attached to. Its id is the attach cookie and what `probe` holds. */
 struct target {
 	uint32_t id;
-	const char *name;   /* as `probe` prints it: "uprobe:/lib/x.so:f", "tracepoint:a:b", "interval:s:1" */
-	const char *func;   /* function or event name, as `func` prints it in user space; may be NULL */
+	const char *
+		name; /* as `probe` prints it: "uprobe:/lib/x.so:f", "tracepoint:a:b", "interval:s:1" */
+	const char
+		*func; /* function or event name, as `func` prints it in user space; may be NULL */
 	const char *path;   /* user probes: the ELF file to attach to */
 	uint64_t offset;    /* user probes: file offset. kernel: symbol offset */
 	uint64_t period_ns; /* interval, profile; 0 when freq is given */
 	uint64_t freq_hz;
-	int64_t number;     /* syscall number; perf tracepoint id; whatever the provider wants to remember */
-	bool is_enter;      /* syscalls: entry or exit */
-	struct span span;   /* the attach point in the script */
+	int64_t number; /* syscall number; perf tracepoint id; whatever the provider wants to remember */
+	bool is_enter;	  /* syscalls: entry or exit */
+	struct span span; /* the attach point in the script */
 };
 
 /* How a program is fed. The provider chooses; run/load.c hands it back to provider->attach. */
 struct plan_probe {
 	const struct provider *provider;
-	const char *program;  /* name of the BPF function, e.g. "p3_uprobe" */
-	const char *section;  /* libbpf section, decides the program type: "uprobe", "tp", "raw_tp", "perf_event" */
-	unsigned role;        /* 0 the probe itself; provider-private for helper programs (span: 1 = entry hook) */
+	const char *program; /* name of the BPF function, e.g. "p3_uprobe" */
+	const char *
+		section; /* libbpf section, decides the program type: "uprobe", "tp", "raw_tp", "perf_event" */
+	unsigned
+		role; /* 0 the probe itself; provider-private for helper programs (span: 1 = entry hook) */
 	struct target *const *targets;
 	unsigned n_targets;
 	struct span span;
 	uint32_t attach_type; /* expected_attach_type to set before load, 0 = leave */
-	uint32_t mode;        /* provider-private strategy (multi, session, raw syscalls, ...) */
+	uint32_t mode;	      /* provider-private strategy (multi, session, raw syscalls, ...) */
 };
 
 enum map_shape {
@@ -51,42 +55,44 @@ enum map_shape {
 
 /* How the kernel stores a map; decided by lower.c from the value's type and `let @m = ...`. */
 struct plan_map {
-	const char *name;        /* "@x"; "@" for the anonymous one */
-	const char *symbol;      /* its name in the ELF: "m0_x" (15 characters at most) */
+	const char *name;   /* "@x"; "@" for the anonymous one */
+	const char *symbol; /* its name in the ELF: "m0_x" (15 characters at most) */
 	enum map_shape shape;
-	uint32_t bpf_type;       /* BPF_MAP_TYPE_* */
-	uint32_t flags;          /* BPF_F_NO_PREALLOC */
+	uint32_t bpf_type; /* BPF_MAP_TYPE_* */
+	uint32_t flags;	   /* BPF_F_NO_PREALLOC */
 	uint32_t max_entries;
-	const struct type *key;  /* NULL for a scalar; a tuple for several key parts */
+	const struct type *key;	  /* NULL for a scalar; a tuple for several key parts */
 	const struct type *value; /* TYPE_AGG for aggregations */
 	bool per_cpu;
-	bool shared;             /* aggregation with one state for all CPUs: value begins with struct jb_lock */
-	uint32_t value_size;     /* bytes in the kernel, lock included */
-	const char *const *key_names; /* how the script wrote each key part, for headers and labels */
+	bool shared; /* aggregation with one state for all CPUs: value begins with struct jb_lock */
+	uint32_t value_size; /* bytes in the kernel, lock included */
+	const char *const
+		*key_names; /* how the script wrote each key part, for headers and labels */
 	unsigned n_keys;
 	bool print_at_exit;
-	uint32_t full_counter;   /* counter that counts updates lost because the map was full */
-	struct span span;        /* first use */
+	uint32_t full_counter; /* counter that counts updates lost because the map was full */
+	struct span span;      /* first use */
 };
 
 /* An asynchronous call: what its record holds and who acts on it. Its index is the site number in events. */
 struct plan_site {
 	const struct builtin *fn;
 	struct span span;
-	const char *fmt;           /* first argument, when it is a format string */
-	struct format *format;     /* compiled form, made by run on first use (out/format.h) */
-	const struct type *record; /* struct of the arguments that travel; NULL when none do */
-	const char *const *names;  /* a column name for each field of record (emit) */
-	bool control;              /* travels in the control ring: exit, print(@m), clear, zero */
+	const char *fmt;	    /* first argument, when it is a format string */
+	struct format *format;	    /* compiled form, made by run on first use (out/format.h) */
+	const struct type *record;  /* struct of the arguments that travel; NULL when none do */
+	const char *const *names;   /* a column name for each field of record (emit) */
+	bool control;		    /* travels in the control ring: exit, print(@m), clear, zero */
 	const struct plan_map *map; /* print(@m), clear(@m), zero(@m) */
-	int64_t literal[4];        /* constant arguments that do not travel: print's top and div; exit's absence */
+	int64_t literal
+		[4]; /* constant arguments that do not travel: print's top and div; exit's absence */
 	uint32_t lost_counter;
 };
 
 enum counter_kind {
-	COUNTER_LOST,     /* events that found no room in the ring; `site` */
+	COUNTER_LOST,	  /* events that found no room in the ring; `site` */
 	COUNTER_MAP_FULL, /* updates that found the map full; `map` */
-	COUNTER_RUNTIME,  /* a runtime warning with text: division by zero, lock not had, scratch busy */
+	COUNTER_RUNTIME, /* a runtime warning with text: division by zero, lock not had, scratch busy */
 	COUNTER_UNPAIRED, /* returns without an entry (span) */
 };
 
@@ -100,8 +106,26 @@ struct plan_counter {
 };
 
 /* agg() columns. A plain column is a state at an offset; a derived one is an expression over the others. */
-enum expr_op { EXPR_CONST, EXPR_FIELD, EXPR_ADD, EXPR_SUB, EXPR_MUL, EXPR_DIV, EXPR_MOD, EXPR_NEG, EXPR_LT, EXPR_LE,
-	       EXPR_GT, EXPR_GE, EXPR_EQ, EXPR_NE, EXPR_AND, EXPR_OR, EXPR_NOT, EXPR_COND };
+enum expr_op {
+	EXPR_CONST,
+	EXPR_FIELD,
+	EXPR_ADD,
+	EXPR_SUB,
+	EXPR_MUL,
+	EXPR_DIV,
+	EXPR_MOD,
+	EXPR_NEG,
+	EXPR_LT,
+	EXPR_LE,
+	EXPR_GT,
+	EXPR_GE,
+	EXPR_EQ,
+	EXPR_NE,
+	EXPR_AND,
+	EXPR_OR,
+	EXPR_NOT,
+	EXPR_COND
+};
 struct plan_expr {
 	enum expr_op op;
 	double constant;
@@ -111,8 +135,8 @@ struct plan_expr {
 };
 struct agg_field {
 	const char *name;
-	const struct type *type;        /* TYPE_AGG for a plain column, NULL for a derived one */
-	uint32_t offset;                /* plain: bytes from the row's start (after the lock, when shared) */
+	const struct type *type; /* TYPE_AGG for a plain column, NULL for a derived one */
+	uint32_t offset; /* plain: bytes from the row's start (after the lock, when shared) */
 	const struct plan_expr *derived;
 };
 
@@ -123,7 +147,7 @@ struct plan_param {
 
 struct plan {
 	struct arena *arena;
-	struct diags *diags; /* sources of spans, for messages while running */
+	struct diags *diags;	       /* sources of spans, for messages while running */
 	VEC(struct plan_probe) probes; /* in order of attachment; begin and end are among them */
 	VEC(struct target *) targets;  /* by id */
 	VEC(struct plan_map *) maps;   /* in order of first use */
@@ -131,30 +155,32 @@ struct plan {
 	VEC(struct plan_counter) counters;
 	VEC(struct plan_param) params;
 	const char *license;
-	uint32_t scratch_size;  /* bytes of per-CPU scratch a program may need, 0 = none; set by codegen */
-	uint64_t ring_bytes;    /* data ring, power of two; 0 = the script has no data events */
-	bool hot_events;        /* some data event is in a probe that is not a timer or begin/end */
-	bool needs_kernel_btf;  /* kfuncs are called */
-	bool only_begin_end;    /* nothing to wait for */
+	uint32_t
+		scratch_size; /* bytes of per-CPU scratch a program may need, 0 = none; set by codegen */
+	uint64_t ring_bytes;   /* data ring, power of two; 0 = the script has no data events */
+	bool hot_events;       /* some data event is in a probe that is not a timer or begin/end */
+	bool needs_kernel_btf; /* kfuncs are called */
+	bool only_begin_end;   /* nothing to wait for */
 	bool print_maps_on_exit;
 	uint32_t max_strlen;
 	uint32_t max_cat_bytes;
-	uint32_t max_map_keys;     /* entries of a map without a declaration */
+	uint32_t max_map_keys;	   /* entries of a map without a declaration */
 	uint32_t on_stack_limit;   /* bytes: bigger temporaries live in scratch memory */
-	const char *stack_mode;    /* "bpftrace", "perf", "raw", "build_id" */
+	const char *stack_mode;	   /* "bpftrace", "perf", "raw", "build_id" */
 	const char *trunc_trailer; /* ".." */
-	int missing_probes;     /* 0 error, 1 warn, 2 ignore */
-	int child;              /* pid of -c's held child, 0 = none */
-	unsigned n_cpus;        /* possible CPUs: per-CPU values are summed over them */
-	uint64_t start_ns;      /* CLOCK_BOOTTIME when the compile began: elapsed counts from here */
-	int pid;                /* -p, 0 = none */
+	int missing_probes;	   /* 0 error, 1 warn, 2 ignore */
+	int child;		   /* pid of -c's held child, 0 = none */
+	unsigned n_cpus;	   /* possible CPUs: per-CPU values are summed over them */
+	uint64_t start_ns; /* CLOCK_BOOTTIME when the compile began: elapsed counts from here */
+	int pid;	   /* -p, 0 = none */
 	uint64_t pidns_dev, pidns_ino; /* our pid namespace; 0 when it is the initial one */
 };
 
 struct plan *plan_new(struct arena *arena, struct diags *diags);
 /* --dump plan: one line per probe, target, map, site, counter; stable text for golden tests. */
 void plan_dump(const struct plan *plan, FILE *out);
-uint32_t plan_add_counter(struct plan *plan, enum counter_kind kind, struct span span, const char *text);
+uint32_t plan_add_counter(struct plan *plan, enum counter_kind kind, struct span span,
+			  const char *text);
 /* Evaluate a derived column. `row` is the record decoded so far. */
 double plan_expr_eval(const struct plan_expr *expr, const struct value *row);
 

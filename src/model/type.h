@@ -10,20 +10,20 @@
 #include "base/mem.h"
 
 enum type_kind {
-	TYPE_ERROR,  /* something was wrong; agrees with everything, so one mistake gives one message */
-	TYPE_NONE,   /* no value */
-	TYPE_BOOL,   /* 1 byte, 0 or 1 */
-	TYPE_INT,    /* 1, 2, 4, 8 bytes */
-	TYPE_ENUM,   /* as an int, with names */
-	TYPE_PTR,    /* 8 bytes */
-	TYPE_STR,    /* `size` bytes with a terminating NUL, zero to the end */
-	TYPE_BUF,    /* struct jb_buf: u32 length, then `count` bytes of room; size = 4 + count rounded to 8 */
+	TYPE_ERROR, /* something was wrong; agrees with everything, so one mistake gives one message */
+	TYPE_NONE, /* no value */
+	TYPE_BOOL, /* 1 byte, 0 or 1 */
+	TYPE_INT,  /* 1, 2, 4, 8 bytes */
+	TYPE_ENUM, /* as an int, with names */
+	TYPE_PTR,  /* 8 bytes */
+	TYPE_STR,  /* `size` bytes with a terminating NUL, zero to the end */
+	TYPE_BUF, /* struct jb_buf: u32 length, then `count` bytes of room; size = 4 + count rounded to 8 */
 	TYPE_ARRAY,  /* count elements */
 	TYPE_STRUCT, /* struct or union, from the script, BTF, or a tracepoint's format */
 	TYPE_TUPLE,  /* fields named "0", "1", ... laid out as a C struct */
 	TYPE_RECORD, /* fields with names, laid out as a C struct */
-	TYPE_NAMED,  /* `base` bytes that display in their own way: ksym, kstack, inet, timestamp, ... */
-	TYPE_AGG,    /* the state of an aggregation: only as a map's value */
+	TYPE_NAMED, /* `base` bytes that display in their own way: ksym, kstack, inet, timestamp, ... */
+	TYPE_AGG, /* the state of an aggregation: only as a map's value */
 };
 
 /* Where memory behind a pointer (or a struct that is not copied yet) lies. */
@@ -42,9 +42,10 @@ struct aggregate;
 struct field {
 	const char *name; /* NULL: anonymous struct or union, its fields are found through it */
 	const struct type *type;
-	uint32_t offset;  /* bytes */
-	uint8_t bit_offset, bit_size; /* bit field when bit_size > 0; bit_offset from `offset`, LSB first */
-	bool data_loc;    /* tracepoint __data_loc: u32 at offset, low half is the offset in the record */
+	uint32_t offset; /* bytes */
+	uint8_t bit_offset,
+		bit_size; /* bit field when bit_size > 0; bit_offset from `offset`, LSB first */
+	bool data_loc; /* tracepoint __data_loc: u32 at offset, low half is the offset in the record */
 	const char *spelled; /* the type as its source writes it, for lists; may be NULL */
 };
 
@@ -56,34 +57,36 @@ struct enumerator {
 /* The parameters of an aggregation, all known at compile time: lhist's bounds, quantiles' points, agg's fields. */
 struct agg_field;
 struct agg_args {
-	int64_t n[8];       /* constant arguments after the first, in order */
+	int64_t n[8]; /* constant arguments after the first, in order */
 	unsigned n_count;
 	const struct agg_field *fields; /* agg(): the columns */
 	unsigned n_fields;
-	bool is_signed;     /* signedness of the aggregated value */
+	bool is_signed; /* signedness of the aggregated value */
 };
 
 struct type {
 	enum type_kind kind;
-	uint32_t size;  /* bytes as stored */
+	uint32_t size; /* bytes as stored */
 	uint32_t align;
-	bool is_signed; /* int, enum */
-	bool is_union;  /* struct */
+	bool is_signed;	  /* int, enum */
+	bool is_union;	  /* struct */
 	bool is_complete; /* struct: fields are known (BTF structs are completed on first use) */
 	enum space space; /* ptr: what it points into. int: set when it is known to be an address */
-	const char *name; /* struct, enum, named: its tag; int: how it is spelled in output of -lv, or NULL */
-	const struct type *base;  /* ptr: pointee (TYPE_NONE for void *); array: element; named: underlying bytes */
-	uint32_t count;           /* array: elements; buf: bytes of room; named stack: frames */
+	const char *
+		name; /* struct, enum, named: its tag; int: how it is spelled in output of -lv, or NULL */
+	const struct type *
+		base; /* ptr: pointee (TYPE_NONE for void *); array: element; named: underlying bytes */
+	uint32_t count;		    /* array: elements; buf: bytes of room; named stack: frames */
 	const struct field *fields; /* struct, tuple, record */
 	unsigned n_fields;
 	const struct enumerator *values; /* enum */
 	unsigned n_values;
-	const struct named_type *named;  /* named: how to decode */
-	const char *param;               /* named: its format string, e.g. strftime's */
+	const struct named_type *named;	   /* named: how to decode */
+	const char *param;		   /* named: its format string, e.g. strftime's */
 	const struct aggregate *aggregate; /* agg */
-	struct agg_args args;              /* agg */
-	void *source;       /* who completes it (lookup) */
-	uint32_t source_id; /* its id there */
+	struct agg_args args;		   /* agg */
+	void *source;			   /* who completes it (lookup) */
+	uint32_t source_id;		   /* its id there */
 };
 
 struct types;
@@ -105,12 +108,12 @@ const struct type *type_buf(struct types *types, uint32_t room);
 const struct type *type_array(struct types *types, const struct type *element, uint32_t count);
 /* Field offsets are computed (C rules); names may be NULL for a tuple. */
 const struct type *type_tuple(struct types *types, const struct type *const *elements, unsigned n);
-const struct type *type_record(struct types *types, const char *const *names, const struct type *const *elements,
-			       unsigned n);
-const struct type *type_named(struct types *types, const struct named_type *named, const struct type *base,
-			      uint32_t count, const char *param);
-const struct type *type_agg(struct types *types, const struct aggregate *aggregate, uint32_t state_size,
-			    const struct agg_args *args);
+const struct type *type_record(struct types *types, const char *const *names,
+			       const struct type *const *elements, unsigned n);
+const struct type *type_named(struct types *types, const struct named_type *named,
+			      const struct type *base, uint32_t count, const char *param);
+const struct type *type_agg(struct types *types, const struct aggregate *aggregate,
+			    uint32_t state_size, const struct agg_args *args);
 /* A new struct, empty; the maker fills it in (fields, size, align, is_complete). Found again by type_find. */
 struct type *type_struct(struct types *types, const char *name, bool is_union);
 struct type *type_enum(struct types *types, const char *name, uint32_t size, bool is_signed);

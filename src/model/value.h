@@ -13,19 +13,19 @@
 enum value_kind {
 	VALUE_NONE,
 	VALUE_BOOL,
-	VALUE_INT,       /* i */
-	VALUE_UINT,      /* u */
-	VALUE_PTR,       /* u */
-	VALUE_REAL,      /* real: results of derived columns */
-	VALUE_STR,       /* text, len; truncated: it filled its buffer */
-	VALUE_BYTES,     /* text, len */
-	VALUE_SYMBOL,    /* text, and u the number behind it: enum, ksym, probe name, errno name */
-	VALUE_STACK,     /* items: one VALUE_SYMBOL per frame, innermost first; text: before each, NULL: 8 spaces */
-	VALUE_ARRAY,     /* items */
-	VALUE_TUPLE,     /* items */
-	VALUE_RECORD,    /* items with names */
-	VALUE_HIST,      /* hist */
-	VALUE_MAP,       /* items are values, keys beside them */
+	VALUE_INT,    /* i */
+	VALUE_UINT,   /* u */
+	VALUE_PTR,    /* u */
+	VALUE_REAL,   /* real: results of derived columns */
+	VALUE_STR,    /* text, len; truncated: it filled its buffer */
+	VALUE_BYTES,  /* text, len */
+	VALUE_SYMBOL, /* text, and u the number behind it: enum, ksym, probe name, errno name */
+	VALUE_STACK, /* items: one VALUE_SYMBOL per frame, innermost first; text: before each, NULL: 8 spaces */
+	VALUE_ARRAY,  /* items */
+	VALUE_TUPLE,  /* items */
+	VALUE_RECORD, /* items with names */
+	VALUE_HIST,   /* hist */
+	VALUE_MAP,    /* items are values, keys beside them */
 };
 
 struct bucket {
@@ -45,14 +45,14 @@ struct value {
 		double real;
 	};
 	const char *text;
-	const char *trailer;    /* truncated string: printed after it, NULL: ".." */
-	uint32_t len;           /* text bytes, or number of items, or of buckets */
+	const char *trailer; /* truncated string: printed after it, NULL: ".." */
+	uint32_t len;	     /* text bytes, or number of items, or of buckets */
 	const struct value *items;
-	const char *const *names; /* record: one per item */
-	const struct value *keys; /* map */
+	const char *const *names;     /* record: one per item */
+	const struct value *keys;     /* map */
 	const struct bucket *buckets; /* hist, from the first non-empty to the last non-empty */
-	bool linear;            /* hist: equal steps (lhist) */
-	int64_t step;           /* lhist: width of a bucket */
+	bool linear;		      /* hist: equal steps (lhist) */
+	int64_t step;		      /* lhist: width of a bucket */
 };
 
 struct plan;
@@ -61,9 +61,9 @@ struct sym;
 /* What decoding may need beyond the bytes. */
 struct decode {
 	struct arena *arena;
-	const struct plan *plan;   /* target names, formats */
-	struct sym *sym;           /* addresses to names (lookup/sym.h), may be NULL */
-	int64_t boot_to_wall_ns;   /* CLOCK_REALTIME - CLOCK_BOOTTIME when the run started */
+	const struct plan *plan; /* target names, formats */
+	struct sym *sym;	 /* addresses to names (lookup/sym.h), may be NULL */
+	int64_t boot_to_wall_ns; /* CLOCK_REALTIME - CLOCK_BOOTTIME when the run started */
 };
 
 /* A type that displays in its own way; a row beside the builtin that returns it. */

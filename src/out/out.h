@@ -12,31 +12,31 @@
 enum record_kind {
 	RECORD_TEXT,  /* printf, time, cat, join, system: ready-made text */
 	RECORD_VALUE, /* print(value) */
-	RECORD_MAP,   /* print(@m), and the maps at exit: value is VALUE_MAP or a single value for a scalar map */
-	RECORD_EMIT,  /* emit: value is a record; name the event's */
+	RECORD_MAP, /* print(@m), and the maps at exit: value is VALUE_MAP or a single value for a scalar map */
+	RECORD_EMIT, /* emit: value is a record; name the event's */
 };
 
 struct record {
 	enum record_kind kind;
-	const char *source;  /* "printf", "time", "cat", "join", "system" for text */
-	const char *name;    /* map "@x", event "exec" */
-	const char *text;    /* RECORD_TEXT */
+	const char *source; /* "printf", "time", "cat", "join", "system" for text */
+	const char *name;   /* map "@x", event "exec" */
+	const char *text;   /* RECORD_TEXT */
 	uint32_t len;
 	const struct value *value;
 	const char *const *key_names; /* map: column headers for its key */
 	unsigned n_keys;
-	bool scalar;         /* map without a key */
-	int64_t top, div;    /* print(@m, top, div); 0 = none */
-	int64_t wall_ns;     /* CLOCK_REALTIME when it was handled (emit's TIME column) */
+	bool scalar;	  /* map without a key */
+	int64_t top, div; /* print(@m, top, div); 0 = none */
+	int64_t wall_ns;  /* CLOCK_REALTIME when it was handled (emit's TIME column) */
 };
 
 struct out {
 	struct buf buf;
 	int fd;
-	bool failed;         /* a write failed: reported once, errno in error */
+	bool failed; /* a write failed: reported once, errno in error */
 	int error;
 	const struct printer *printer;
-	void *state;         /* the printer's, e.g. the layout of the last emit table; freed by printer->end */
+	void *state; /* the printer's, e.g. the layout of the last emit table; freed by printer->end */
 	struct arena *scratch;
 };
 

@@ -16,25 +16,26 @@
 struct run;
 
 struct run_options {
-	int pid;              /* -p: end when it is gone */
-	int child;            /* -c: held on a pipe, released when armed (child_go_fd) */
+	int pid;   /* -p: end when it is gone */
+	int child; /* -c: held on a pipe, released when armed (child_go_fd) */
 	int child_go_fd;
 	bool quiet, verbose, unsafe, warnings;
 	bool check_only;      /* load, attach nothing */
 	uint64_t duration_ns; /* 0 = none */
 	int out_fd;
 	const struct printer *printer;
-	FILE *messages;       /* "Attached N probes", losses, warnings: stderr */
-	bool dry_run;         /* attach, then stop: no begin, no end, no output */
-	const volatile int *interrupt; /* set by the caller's signal handler: stop attaching; may be NULL */
+	FILE *messages; /* "Attached N probes", losses, warnings: stderr */
+	bool dry_run;	/* attach, then stop: no begin, no end, no output */
+	const volatile int
+		*interrupt; /* set by the caller's signal handler: stop attaching; may be NULL */
 };
 
 /* May this process trace? 0, or -EPERM with a sentence. run_open asks too; this is for asking before compiling. */
 int run_check_privileges(FILE *messages);
 /* 0 or -errno, with one sentence (and the script line, when there is one) on options->messages. */
-int run_open(struct run **run, const struct plan *plan, const void *elf, size_t elf_len, struct lookup *lookup,
-	     const struct run_options *options);
-int run_begin(struct run *run);   /* begin probes, attach, "Attached N probes" */
+int run_open(struct run **run, const struct plan *plan, const void *elf, size_t elf_len,
+	     struct lookup *lookup, const struct run_options *options);
+int run_begin(struct run *run);	   /* begin probes, attach, "Attached N probes" */
 int run_fd(const struct run *run); /* readable when run_step has work */
 /* Handle what is there; waits up to timeout_ms. 1 go on, 0 done, <0 -errno. */
 int run_step(struct run *run, int timeout_ms);
@@ -50,7 +51,8 @@ const struct plan *run_plan(const struct run *run);
 /* Own a link or perf event: its fd is closed side by side with the others when the run ends. */
 void run_add_link(struct run *run, int fd);
 /* Say why attaching failed, with the attach point's place in the script. */
-void run_error(struct run *run, struct span span, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+void run_error(struct run *run, struct span span, const char *fmt, ...)
+	__attribute__((format(printf, 3, 4)));
 /* fd of a loaded program by its BPF function name, -ENOENT. */
 int run_program_fd(struct run *run, const char *program);
 /* SIGINT arrived during attach: providers with many targets stop early with -EINTR. */
@@ -60,13 +62,13 @@ bool run_interrupted(const struct run *run);
 struct out *run_out(struct run *run);
 struct arena *run_scratch(struct run *run); /* reset after each event */
 struct decode *run_decode(struct run *run);
-int64_t run_wall_ns(struct run *run);       /* now */
+int64_t run_wall_ns(struct run *run); /* now */
 /* Read a whole map from the kernel (merged over CPUs, sorted) into scratch; VALUE_MAP, or the value of a scalar. */
 int run_read_map(struct run *run, const struct plan_map *map, struct value *value);
 /* Print it as print(@m, top, div) does. */
 int run_print_map(struct run *run, const struct plan_map *map, int64_t top, int64_t div);
 int run_clear_map(struct run *run, const struct plan_map *map); /* remove every key */
-int run_zero_map(struct run *run, const struct plan_map *map);  /* every value to zero */
+int run_zero_map(struct run *run, const struct plan_map *map);	/* every value to zero */
 /* Write a value into a map of the runtime by its name in the ELF. For rows that fill tables. */
 int run_map_fd(struct run *run, const char *symbol);
 

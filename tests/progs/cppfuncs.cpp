@@ -12,12 +12,12 @@ namespace media
 {
 class RingBuffer
 {
-public:
+      public:
 	NOIPA int set(int at, int value);
 	NOIPA int set(int at);
 	NOIPA static int size();
 
-private:
+      private:
 	int slots[16] = {};
 };
 

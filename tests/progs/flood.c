@@ -53,7 +53,8 @@ int main(int argc, char **argv)
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	run(n, argc > 2 ? argv[2] : "getppid");
 	clock_gettime(CLOCK_MONOTONIC, &end);
-	double ns = (double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec);
+	double ns =
+		(double)(end.tv_sec - begin.tv_sec) * 1e9 + (double)(end.tv_nsec - begin.tv_nsec);
 	printf("calls %ld\nns_each %.1f\n", n, n > 0 ? ns / (double)n : 0);
 	return 0;
 }

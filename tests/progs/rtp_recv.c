@@ -38,7 +38,8 @@ static ssize_t receive(struct receiver *receiver, enum way way, uint8_t *packet,
 	case WAY_RECVMSG:
 		return recvmsg(receiver->fd, &batch.msg_hdr, 0);
 	case WAY_RECVMMSG:
-		return recvmmsg(receiver->fd, &batch, 1, 0, NULL) == 1 ? (ssize_t)batch.msg_len : -1;
+		return recvmmsg(receiver->fd, &batch, 1, 0, NULL) == 1 ? (ssize_t)batch.msg_len
+								       : -1;
 	case WAY_READ:
 		return read(receiver->fd, packet, room);
 	case N_WAYS:

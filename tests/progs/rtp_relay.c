@@ -23,12 +23,12 @@
 #include <unistd.h>
 
 #define MAX_STREAMS 16
-#define UNTOUCHED 20 /* the first packets of every stream pass as they are */
+#define UNTOUCHED   20 /* the first packets of every stream pass as they are */
 
 struct packet {
 	struct packet *next;
 	uint64_t due_ns; /* when to send */
-	unsigned hold;   /* packets that must be queued before this one may be */
+	unsigned hold;	 /* packets that must be queued before this one may be */
 	size_t len;
 	uint8_t data[];
 };
@@ -40,11 +40,11 @@ struct queue {
 /* What the receiver of one stream has seen so far. */
 struct stream {
 	uint32_t ssrc;
-	uint64_t arrived;           /* at the relay */
-	uint64_t sent, unique;      /* by the relay */
-	uint64_t base, max;         /* extended sequence numbers sent */
+	uint64_t arrived;      /* at the relay */
+	uint64_t sent, unique; /* by the relay */
+	uint64_t base, max;    /* extended sequence numbers sent */
 	uint64_t dups, late;
-	uint64_t seen[65536 / 64];  /* sequence numbers of the last 65536 below max */
+	uint64_t seen[65536 / 64]; /* sequence numbers of the last 65536 below max */
 };
 
 struct relay {
@@ -54,7 +54,7 @@ struct relay {
 	uint64_t random, last_due_ns;
 	unsigned drop, dup, reorder, hold, jitter_ms, noise; /* chances in 1000 */
 	uint64_t limit, received, forwarded, dropped, noise_sent, passed;
-	struct queue due;           /* in order of sending; due times never decrease */
+	struct queue due; /* in order of sending; due times never decrease */
 	struct packet *held;
 	struct stream streams[MAX_STREAMS];
 	unsigned n_streams;
@@ -150,7 +150,8 @@ static const char *stream_account(struct stream *stream, uint16_t seq)
 	return "late";
 }
 
-static void forward(struct relay *relay, const struct sockaddr_in *to, const uint8_t *data, size_t len)
+static void forward(struct relay *relay, const struct sockaddr_in *to, const uint8_t *data,
+		    size_t len)
 {
 	if (sendto(relay->out, data, len, 0, (const struct sockaddr *)to, sizeof(*to)) < 0 &&
 	    errno != ECONNREFUSED)
@@ -279,7 +280,8 @@ static void receive(struct relay *relay, int fd)
 			continue;
 		}
 		relay->passed++;
-		forward(relay, fd == relay->rtp_in ? &relay->to : &relay->rtcp_to, data, (size_t)len);
+		forward(relay, fd == relay->rtp_in ? &relay->to : &relay->rtcp_to, data,
+			(size_t)len);
 	}
 }
 
@@ -343,15 +345,21 @@ static void write_summary(const struct relay *relay)
 		const char *name;
 		uint64_t n;
 	} rows[] = {
-		{ "received", relay->received },   { "forwarded", relay->forwarded },
-		{ "dropped", relay->dropped },     { "duplicated", dups },
-		{ "reordered", late },             { "expected", expected },
-		{ "unique", unique },              { "lost", expected - unique },
-		{ "streams", relay->n_streams },   { "other", relay->passed },
+		{ "received", relay->received },
+		{ "forwarded", relay->forwarded },
+		{ "dropped", relay->dropped },
+		{ "duplicated", dups },
+		{ "reordered", late },
+		{ "expected", expected },
+		{ "unique", unique },
+		{ "lost", expected - unique },
+		{ "streams", relay->n_streams },
+		{ "other", relay->passed },
 		{ "noise", relay->noise_sent },
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		fprintf(relay->truth, "summary %s %llu\n", rows[i].name, (unsigned long long)rows[i].n);
+		fprintf(relay->truth, "summary %s %llu\n", rows[i].name,
+			(unsigned long long)rows[i].n);
 }
 
 static int bind_loopback(int port)
@@ -395,7 +403,8 @@ static int relay_open(struct relay *relay, int from, int to, const char *truth)
 	relay->out = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	relay->signals = open_signals();
 	relay->truth = truth ? fopen(truth, "w") : stdout;
-	if (relay->rtp_in < 0 || relay->rtcp_in < 0 || relay->out < 0 || relay->signals < 0 || !relay->truth)
+	if (relay->rtp_in < 0 || relay->rtcp_in < 0 || relay->out < 0 || relay->signals < 0 ||
+	    !relay->truth)
 		return -1;
 	fprintf(relay->truth, "# t_ns seq ts ssrc pt size kind\n");
 	return 0;
@@ -403,8 +412,10 @@ static int relay_open(struct relay *relay, int from, int to, const char *truth)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: rtp_relay -l PORT -d PORT [-t TRUTH] [-s SEED] [-n PACKETS] [-J JITTER_MS]\n"
-			"    chances in 1000: [-D DROP] [-U DUPLICATE] [-R REORDER -k BY] [-x NOISE]\n");
+	fprintf(stderr,
+		"usage: rtp_relay -l PORT -d PORT [-t TRUTH] [-s SEED] [-n PACKETS] [-J "
+		"JITTER_MS]\n"
+		"    chances in 1000: [-D DROP] [-U DUPLICATE] [-R REORDER -k BY] [-x NOISE]\n");
 	exit(2);
 }
 
@@ -417,18 +428,41 @@ int main(int argc, char **argv)
 	while ((c = getopt(argc, argv, "l:d:t:s:n:D:U:R:k:J:x:")) != -1) {
 		unsigned n = optarg ? (unsigned)strtoul(optarg, NULL, 0) : 0;
 		switch (c) {
-		case 'l': from = (int)n; break;
-		case 'd': to = (int)n; break;
-		case 't': truth = optarg; break;
-		case 's': relay.random = n; break;
-		case 'n': relay.limit = n; break;
-		case 'D': relay.drop = n; break;
-		case 'U': relay.dup = n; break;
-		case 'R': relay.reorder = n; break;
-		case 'k': relay.hold = n ? n : 1; break;
-		case 'J': relay.jitter_ms = n; break;
-		case 'x': relay.noise = n; break;
-		default: usage();
+		case 'l':
+			from = (int)n;
+			break;
+		case 'd':
+			to = (int)n;
+			break;
+		case 't':
+			truth = optarg;
+			break;
+		case 's':
+			relay.random = n;
+			break;
+		case 'n':
+			relay.limit = n;
+			break;
+		case 'D':
+			relay.drop = n;
+			break;
+		case 'U':
+			relay.dup = n;
+			break;
+		case 'R':
+			relay.reorder = n;
+			break;
+		case 'k':
+			relay.hold = n ? n : 1;
+			break;
+		case 'J':
+			relay.jitter_ms = n;
+			break;
+		case 'x':
+			relay.noise = n;
+			break;
+		default:
+			usage();
 		}
 	}
 	if (!from || !to)

@@ -14,14 +14,14 @@
 #include <unistd.h>
 
 #define PAYLOAD 160
-#define SSRC 0x1234abcdu
+#define SSRC	0x1234abcdu
 
 enum way { WAY_SENDTO, WAY_SENDMSG, WAY_SENDMMSG, WAY_WRITE, N_WAYS };
 
 static const char *const way_names[N_WAYS] = { "sendto", "sendmsg", "sendmmsg", "write" };
 
 struct sender {
-	int fd;        /* not connected */
+	int fd;	       /* not connected */
 	int connected; /* the same destination, for write(2) */
 	struct sockaddr_in to;
 	long sent[N_WAYS], rtcp, garbage;
@@ -99,7 +99,8 @@ int main(int argc, char **argv)
 	struct sender sender;
 
 	if (argc < 3) {
-		fprintf(stderr, "usage: rtp_send PORT N [sendto|sendmsg|sendmmsg|write|all] [interval_us]\n");
+		fprintf(stderr, "usage: rtp_send PORT N [sendto|sendmsg|sendmmsg|write|all] "
+				"[interval_us]\n");
 		return 2;
 	}
 	int only = argc > 3 ? way_find(argv[3]) : -1;

@@ -34,7 +34,8 @@ TARGET int target_recursive(int depth)
 {
 	if (depth <= 0)
 		return 0;
-	volatile int below = target_recursive(depth - 1); /* volatile: the compiler may not make it a loop */
+	volatile int below =
+		target_recursive(depth - 1); /* volatile: the compiler may not make it a loop */
 	return 1 + below;
 }
 
@@ -74,7 +75,8 @@ static void usage(void)
 {
 	fprintf(stderr,
 		"usage: selfcount [--no-wait] [--getppid N] [--openat N] [--add N] [--fail N]\n"
-		"                 [--sleep-us US --sleeps N] [--depth D --recursions N] [--strings N]\n"
+		"                 [--sleep-us US --sleeps N] [--depth D --recursions N] [--strings "
+		"N]\n"
 		"                 [--linger]\n");
 	exit(2);
 }
@@ -83,26 +85,49 @@ static void parse_options(struct plan *plan, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "getppid", 1, 0, 'g' }, { "openat", 1, 0, 'o' },     { "add", 1, 0, 'a' },
-		{ "fail", 1, 0, 'f' },    { "sleep-us", 1, 0, 'u' },   { "sleeps", 1, 0, 's' },
-		{ "depth", 1, 0, 'd' },   { "recursions", 1, 0, 'r' }, { "strings", 1, 0, 't' },
+		{ "fail", 1, 0, 'f' },	  { "sleep-us", 1, 0, 'u' },   { "sleeps", 1, 0, 's' },
+		{ "depth", 1, 0, 'd' },	  { "recursions", 1, 0, 'r' }, { "strings", 1, 0, 't' },
 		{ "no-wait", 0, 0, 'n' }, { "linger", 0, 0, 'l' },     { 0, 0, 0, 0 },
 	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		switch (c) {
-		case 'g': plan->getppid = atol(optarg); break;
-		case 'o': plan->openat = atol(optarg); break;
-		case 'a': plan->add = atol(optarg); break;
-		case 'f': plan->fail = atol(optarg); break;
-		case 'u': plan->sleep_us = atol(optarg); break;
-		case 's': plan->sleeps = atol(optarg); break;
-		case 'd': plan->depth = atol(optarg); break;
-		case 'r': plan->recursions = atol(optarg); break;
-		case 't': plan->strings = atol(optarg); break;
-		case 'n': plan->wait = 0; break;
-		case 'l': plan->linger = 1; break;
-		default: usage();
+		case 'g':
+			plan->getppid = atol(optarg);
+			break;
+		case 'o':
+			plan->openat = atol(optarg);
+			break;
+		case 'a':
+			plan->add = atol(optarg);
+			break;
+		case 'f':
+			plan->fail = atol(optarg);
+			break;
+		case 'u':
+			plan->sleep_us = atol(optarg);
+			break;
+		case 's':
+			plan->sleeps = atol(optarg);
+			break;
+		case 'd':
+			plan->depth = atol(optarg);
+			break;
+		case 'r':
+			plan->recursions = atol(optarg);
+			break;
+		case 't':
+			plan->strings = atol(optarg);
+			break;
+		case 'n':
+			plan->wait = 0;
+			break;
+		case 'l':
+			plan->linger = 1;
+			break;
+		default:
+			usage();
 		}
 	}
 }
@@ -120,7 +145,8 @@ static void wait_for_go(void)
 
 	printf("pid %d\n", getpid());
 	fflush(stdout);
-	struct pollfd poll_set[2] = { { .fd = 0, .events = POLLIN }, { .fd = fd, .events = POLLIN } };
+	struct pollfd poll_set[2] = { { .fd = 0, .events = POLLIN },
+				      { .fd = fd, .events = POLLIN } };
 	while (poll(poll_set, 2, -1) < 0 && errno == EINTR)
 		;
 	if (poll_set[0].revents && read(0, &byte, 1) < 0)
@@ -165,10 +191,11 @@ int main(int argc, char **argv)
 		printf("pid %d\n", getpid());
 	call_system(&plan);
 	call_targets(&plan, &add_total, &fail_total, &slept_ns);
-	printf("getppid %ld\nopenat %ld\nadd %ld\nadd_total %ld\nfail %ld\nfail_total %ld\n", plan.getppid,
-	       plan.openat, plan.add, add_total, plan.fail, fail_total);
-	printf("sleeps %ld\nslept_ns %ld\nrecursions %ld\nrecursive_calls %ld\nstrings %ld\n", plan.sleeps,
-	       slept_ns, plan.recursions, plan.recursions * (plan.depth + 1), plan.strings);
+	printf("getppid %ld\nopenat %ld\nadd %ld\nadd_total %ld\nfail %ld\nfail_total %ld\n",
+	       plan.getppid, plan.openat, plan.add, add_total, plan.fail, fail_total);
+	printf("sleeps %ld\nslept_ns %ld\nrecursions %ld\nrecursive_calls %ld\nstrings %ld\n",
+	       plan.sleeps, slept_ns, plan.recursions, plan.recursions * (plan.depth + 1),
+	       plan.strings);
 	fflush(stdout);
 	while (plan.linger)
 		pause();

@@ -57,8 +57,9 @@ int main(int argc, char **argv)
 	for (long i = 0; i < n; i++)
 		one_round(path, missing, &counts);
 	unlink(path);
-	printf("openat %ld\nopenat_failed %ld\nread %ld\nread_bytes %ld\n", counts.openat, counts.openat_failed,
-	       counts.read, counts.read_bytes);
-	printf("write %ld\nwrite_bytes %ld\ngetpid %ld\n", counts.write, counts.write_bytes, counts.getpid);
+	printf("openat %ld\nopenat_failed %ld\nread %ld\nread_bytes %ld\n", counts.openat,
+	       counts.openat_failed, counts.read, counts.read_bytes);
+	printf("write %ld\nwrite_bytes %ld\ngetpid %ld\n", counts.write, counts.write_bytes,
+	       counts.getpid);
 	return 0;
 }
