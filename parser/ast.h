@@ -149,6 +149,7 @@ struct node {
 	const char *text;
 	uint32_t len;
 	uint64_t value;
+	const char *shown;	 /* the name users know it by, when a macro gave it another */
 	struct span name_span; /* of `name` alone: field, call, map */
 	bool is_unsigned, is_prefix, is_paren, arrow;
 	bool is_literal; /* check: the value is known: ints in `value`, strings in text/len */

@@ -56,18 +56,13 @@ enum space check_space(const struct check *check, const struct node *arg)
 										   : SPACE_KERNEL;
 }
 
-static const char *without_suffix(const char *name)
-{
-	static const char none[] = "";
-
-	return strchr(name, '#') ? none : name;
-}
-
 const char *check_name_of(const struct node *expr)
 {
+	if (expr->shown)
+		return expr->shown;
 	switch (expr->kind) {
 	case NODE_VAR:
-		return *without_suffix(expr->name) ? expr->name : NULL;
+		return expr->name;
 	case NODE_MAP:
 		return expr->name[1] ? expr->name + 1 : NULL;
 	case NODE_FIELD:

@@ -96,6 +96,8 @@ static void substitute_variable(const struct expansion *x, struct node *node)
 {
 	const struct node *arg = argument_of(x, NODE_VAR, node->name);
 
+	if (!node->shown)
+		node->shown = arg ? arg->shown : node->name;
 	node->name = arg ? arg->name : private_name(x, node->name);
 }
 
@@ -147,6 +149,16 @@ static void substitute_spelled(const struct expansion *x, struct node *node)
 		node->spelled = arg->spelled;
 }
 
+/* A literal has no name of its own: as a key it goes by the parameter's. */
+static void substitute_argument(const struct expansion *x, struct node *node, const struct node *arg)
+{
+	struct node *copy = ast_clone(x->resolve->arena, arg);
+
+	if (!copy->shown && (copy->kind == NODE_INT || copy->kind == NODE_STR))
+		copy->shown = node->name;
+	node_replace(node, copy);
+}
+
 static void substitute(const struct expansion *x, struct node *node)
 {
 	const struct node *arg;
@@ -156,7 +168,7 @@ static void substitute(const struct expansion *x, struct node *node)
 	if (node->kind == NODE_IDENT) {
 		arg = argument_of(x, NODE_IDENT, node->name);
 		if (arg)
-			node_replace(node, ast_clone(x->resolve->arena, arg));
+			substitute_argument(x, node, arg);
 		return; /* the argument belongs to the caller */
 	}
 	if (node->kind == NODE_VAR)
