@@ -13,6 +13,9 @@
 
 #define RING_TIMER   (256u << 10) /* events at a bounded rate */
 #define RING_HOT     (16u << 20)  /* any probe may fire a million times per second */
+#define DEFAULT_MAP_KEYS 4096
+#define MIN_KEYS 256
+#define PER_CPU_MAX (1ull << 30)  /* even when asked for */
 #define PREALLOC_MAX (16u << 20)  /* a hash bigger than this is not allocated in advance */
 #define LOCK_SIZE    8		  /* struct jb_lock */
 
@@ -90,15 +93,29 @@ static void lower_declared(struct lowering *l, struct plan_map *plan, const stru
 		  (unsigned long long)map->decl->value);
 }
 
-static uint32_t hash_flags(const struct plan_map *plan)
+static uint64_t bytes_per_key(const struct plan_map *plan)
 {
-	uint64_t copies = plan->per_cpu ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 1;
-	bool lru = plan->bpf_type == BPF_MAP_TYPE_LRU_HASH ||
-		   plan->bpf_type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	return (uint64_t)plan->value_size * (plan->per_cpu ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 1);
+}
 
-	if (lru || (uint64_t)plan->value_size * plan->max_entries * copies <= PREALLOC_MAX)
-		return 0;
-	return BPF_F_NO_PREALLOC;
+/*
+ * Hashes are allocated in advance: then a new key never waits for memory. A plain one that is too big for that grows
+ * as it is filled. A per-CPU one must not: the kernel (seen on 6.18) takes per-CPU memory from a small reserve in
+ * atomic context, and a burst of new keys finds it empty (-ENOMEM). So it holds fewer keys, unless the script says how
+ * many.
+ */
+static void size_hash(struct lowering *l, struct plan_map *plan, const struct map *map)
+{
+	bool lru = plan->bpf_type == BPF_MAP_TYPE_LRU_HASH || plan->bpf_type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	bool asked = map->decl || l->plan->max_map_keys != DEFAULT_MAP_KEYS;
+	uint64_t fit = PREALLOC_MAX / bytes_per_key(plan);
+
+	if (lru || fit >= plan->max_entries)
+		return;
+	if (plan->per_cpu && !asked)
+		plan->max_entries = fit > MIN_KEYS ? (uint32_t)fit : MIN_KEYS;
+	else if (!plan->per_cpu || bytes_per_key(plan) * plan->max_entries > PER_CPU_MAX)
+		plan->flags = BPF_F_NO_PREALLOC;
 }
 
 static void lower_keyed(struct lowering *l, struct plan_map *plan, const struct map *map)
@@ -109,7 +126,7 @@ static void lower_keyed(struct lowering *l, struct plan_map *plan, const struct 
 	plan->max_entries = l->plan->max_map_keys;
 	if (map->decl)
 		lower_declared(l, plan, map);
-	plan->flags = hash_flags(plan);
+	size_hash(l, plan, map);
 	plan->key_names = map->key_names;
 	plan->n_keys = map->n_keys;
 }
