@@ -315,15 +315,9 @@ static int add_word(struct lookup *lookup, const char *word, int pid, binary_vec
 	return no_such_word(lookup, word, pid, nearest);
 }
 
-int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec *found,
-		    const char **nearest)
+static int find_binaries(struct lookup *lookup, const char *word, int pid, binary_vec *found,
+			 const char **nearest)
 {
-	const char *ignored;
-
-	if (!nearest)
-		nearest = &ignored;
-	*nearest = NULL;
-	*found = (binary_vec){ 0 };
 	if (pid && access(arena_printf(lookup->arena, "/proc/%d", pid), F_OK) != 0)
 		return lookup_fail(lookup, ESRCH, "there is no process %d", pid);
 	if (!*word && pid)
@@ -338,5 +332,33 @@ int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec
 		return add_word(lookup, word, pid, found, nearest);
 	if (!add_mapped(lookup, word, pid, found))
 		return lookup_fail(lookup, ENOENT, "no process maps a file that matches %s", word);
+	return 0;
+}
+
+/* A script names the same library in many attach points: the processes are looked at once for all of them. */
+int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec *found,
+		    const char **nearest)
+{
+	const char *key = arena_printf(lookup->arena, "%d %s", pid, word), *ignored;
+	binary_vec *known;
+	int err;
+
+	if (!nearest)
+		nearest = &ignored;
+	*nearest = NULL;
+	*found = (binary_vec){ 0 };
+	if (!lookup->binaries)
+		lookup->binaries = strmap_new(lookup->arena);
+	known = strmap_get(lookup->binaries, key);
+	if (known) {
+		*found = *known;
+		return 0;
+	}
+	err = find_binaries(lookup, word, pid, found, nearest);
+	if (err)
+		return err;
+	known = arena_new_of(lookup->arena, binary_vec);
+	*known = *found;
+	strmap_put(lookup->binaries, key, known);
 	return 0;
 }

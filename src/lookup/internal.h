@@ -23,6 +23,7 @@ struct lookup {
 	struct btf_facts *btf;	       /* NULL until the first question about kernel types */
 	struct tracefs_facts *tracefs; /* NULL until the first question about tracepoints */
 	struct strmap *elves;	       /* "dev:ino" -> struct elf_file */
+	struct strmap *binaries;       /* "pid word" -> binary_vec, of lookup_binaries */
 	struct ksyms *ksyms;
 	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */
 };
