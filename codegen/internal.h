@@ -48,7 +48,7 @@ struct cg {
 	struct strmap *di_files; /* by source name */
 	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
 	LLVMTargetMachineRef machine;
-	struct strmap *globals; /* constants by content */
+	LLVMValueRef zeros;	 /* what a new key of a map begins with */
 	struct instance *instance;
 	unsigned instance_index;
 	struct cg_fn *fn;

@@ -78,6 +78,20 @@ static void full_if(struct cg *cg, const struct map *map, LLVMValueRef failed)
 	cg_enter(cg, done);
 }
 
+/* As many zero bytes as the biggest value of any map has. */
+static LLVMValueRef zeros(struct cg *cg)
+{
+	struct plan_map **map;
+	uint32_t size = 8;
+
+	if (cg->zeros)
+		return cg->zeros;
+	vec_each (map, &cg->plan->maps)
+		if ((*map)->value_size > size)
+			size = (*map)->value_size;
+	return cg->zeros = cg_const_bytes(cg, arena_alloc(cg->arena, size), size);
+}
+
 /*
  * The state or value of a key, made (all zero) when it is not there. Leaves the builder in a block where it is not
  * null; when there is no room it is counted and control goes to `fail`.
@@ -95,8 +109,7 @@ static LLVMValueRef slot(struct cg *cg, const struct map *map, LLVMValueRef key,
 	cg_branch(cg, first, have, absent);
 	cg_enter(cg, absent);
 	if (keyed) {
-		char *zero = arena_alloc(cg->arena, map->plan->value_size);
-		update(cg, map, key, cg_const_bytes(cg, zero, map->plan->value_size), BPF_NOEXIST);
+		update(cg, map, key, zeros(cg), BPF_NOEXIST);
 		second = lookup(cg, map, key);
 		from_second = LLVMGetInsertBlock(cg->b);
 		cg_branch(cg, second, have, full);
