@@ -226,3 +226,21 @@ jb_inline void jb_lock_give(struct jb_lock *lock)
 {
 	__sync_val_compare_and_swap(&lock->held, 1, 0);
 }
+
+static long jb_count_element(void *map, const void *key, void *value, void *n)
+{
+	(void)map;
+	(void)key;
+	(void)value;
+	*(jb_u64 *)n += 1;
+	return 0;
+}
+
+/* How many keys a map has, counted one by one (Linux 5.13). */
+jb_inline jb_u64 jb_map_len(void *map)
+{
+	jb_u64 n = 0;
+
+	bpf_for_each_map_elem(map, jb_count_element, &n, 0);
+	return n;
+}

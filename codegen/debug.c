@@ -36,27 +36,26 @@ void cg_debug_init(struct cg *cg)
 	cg->di_void_ptr = LLVMDIBuilderCreatePointerType(cg->di, NULL, 64, 64, 0, "", 0);
 }
 
+/* Programs take a context; loop bodies (more parameters) take bpf_loop's index or three pointers, then the frame. */
 void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct span span,
 		       unsigned n_params)
 {
+	static const char *const names[] = { "ctx", "key", "value", "frame" };
 	struct location at = diag_locate(cg->diags, span.begin);
 	LLVMMetadataRef file = at.source ? di_file_of(cg, at.source->name) : cg->di_file;
-	LLVMMetadataRef sig[4] = { cg->di_long, cg->di_void_ptr, NULL, NULL };
-	bool is_static = n_params == 2;
+	LLVMMetadataRef sig[5] = { cg->di_long, cg->di_void_ptr, cg->di_void_ptr, cg->di_void_ptr,
+				   cg->di_void_ptr };
 
-	if (is_static) {
+	if (n_params == 2)
 		sig[1] = cg->di_long;
-		sig[2] = cg->di_void_ptr;
-	}
-	LLVMMetadataRef type =
-		LLVMDIBuilderCreateSubroutineType(cg->di, file, sig, n_params + 1, 0);
-	fn->subprogram = LLVMDIBuilderCreateFunction(cg->di, file, name, strlen(name), "", 0, file,
-						     at.line, type, is_static, 1, at.line, 0, 1);
+	LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(cg->di, file, sig, n_params + 1, 0);
+	fn->subprogram =
+		LLVMDIBuilderCreateFunction(cg->di, file, name, strlen(name), "", 0, file, at.line,
+					    type, n_params > 1, 1, at.line, 0, 1);
 	LLVMSetSubprogram(fn->fn, fn->subprogram);
 	for (unsigned i = 0; i < n_params; i++)
-		LLVMDIBuilderCreateParameterVariable(cg->di, fn->subprogram, i ? "frame" : "ctx",
-						     i ? 5 : 3, i + 1, file, at.line, sig[i + 1], 1,
-						     0);
+		LLVMDIBuilderCreateParameterVariable(cg->di, fn->subprogram, names[i], strlen(names[i]), i + 1,
+						     file, at.line, sig[i + 1], 1, 0);
 }
 
 void cg_debug_at(struct cg *cg, struct span span)

@@ -113,6 +113,9 @@ void cg_event(struct cg *cg, const struct node *call);
 void cg_stmt(struct cg *cg, const struct node *node);
 void cg_stmts(struct cg *cg, const struct node *list);
 LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef dst);
+/* An element's key and value into the (key, value) tuple of a loop. */
+void cg_map_element(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef value,
+		    const struct type *type, LLVMValueRef dst);
 void cg_map_assign(struct cg *cg, const struct node *assign);
 LLVMValueRef cg_map_incdec(struct cg *cg, const struct node *node);
 

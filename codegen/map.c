@@ -187,6 +187,24 @@ LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef ds
 	return dst ? NULL : LLVMBuildLoad2(cg->b, cg->i64, scalar, "");
 }
 
+void cg_map_element(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef value,
+		    const struct type *type, LLVMValueRef dst)
+{
+	const struct field *to = type->fields;
+	LLVMValueRef into = cg_offset(cg, dst, to[1].offset);
+
+	cg_copy(cg, cg_offset(cg, dst, to[0].offset), key, to[0].type->size);
+	if (aggregate_of(map))
+		cg_store(cg, into, to[1].type, read_aggregate(cg, map, key));
+	else
+		cg_copy(cg, into, value, to[1].type->size);
+}
+
+LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map)
+{
+	return cg_map_global(cg, map->plan);
+}
+
 /* --- aggregations --- */
 
 /* Call the row's update with the state, the travelling arguments, the constants and the time. */

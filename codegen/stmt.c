@@ -6,6 +6,7 @@
 
 #include <assert.h>
 
+#define HELPER_FOR_EACH 164
 #define HELPER_LOOP 181
 #define LOOP_MAX    (1u << 23) /* BPF_MAX_LOOPS */
 
@@ -113,27 +114,32 @@ static void branch(struct cg *cg, const struct node *node)
 	cg_enter(cg, done);
 }
 
-/* A function `static long loop(u64 index, void *frame)`; the builder stands in its body. */
-static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *node)
+/* A function `static long loop(..., void *frame)`; the builder stands in its body. */
+static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *node,
+			  LLVMTypeRef *params, unsigned n_params)
 {
-	LLVMTypeRef params[2] = { cg->i64, cg->ptr };
-	const char *name =
-		arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
+	const char *name = arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
+	unsigned noinline_kind = LLVMGetEnumAttributeKindForName("noinline", 8);
 
 	*fn = (struct cg_fn){ .outer = cg->fn };
-	fn->fn = LLVMAddFunction(cg->module, name, LLVMFunctionType(cg->i64, params, 2, 0));
+	fn->fn = LLVMAddFunction(cg->module, name, LLVMFunctionType(cg->i64, params, n_params, 0));
 	LLVMSetLinkage(fn->fn, LLVMInternalLinkage);
-	unsigned noinline_kind = LLVMGetEnumAttributeKindForName("noinline", 8);
 	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex,
 				LLVMCreateEnumAttribute(cg->llvm, noinline_kind, 0));
 	cg->fn = fn;
-	cg_debug_function(cg, fn, name, node->span, 2);
+	cg_debug_function(cg, fn, name, node->span, n_params);
 	fn->entry = cg_block(cg, "entry");
-	fn->frame = LLVMGetParam(fn->fn, 1);
+	fn->frame = LLVMGetParam(fn->fn, n_params - 1);
 	fn->next = cg_block(cg, "next");
 	fn->stop = fn->leave = cg_block(cg, "stop");
 	cg_enter(cg, cg_block(cg, "body"));
 	cg_debug_at(cg, node->span);
+}
+
+/* bpf_loop: long (u64 index, void *frame). */
+static void open_round(struct cg *cg, struct cg_fn *fn, const struct node *node)
+{
+	open_callback(cg, fn, node, (LLVMTypeRef[]){ cg->i64, cg->ptr }, 2);
 }
 
 static void close_callback(struct cg *cg, struct cg_fn *fn)
@@ -148,20 +154,44 @@ static void close_callback(struct cg *cg, struct cg_fn *fn)
 	cg->fn = fn->outer;
 }
 
-/* Call bpf_loop from `here`, and go on with a `return` that happened inside. */
-static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callback,
-		      LLVMValueRef rounds, const struct node *node)
+/* The loop has ended; go on with a `return` that happened inside. */
+static void after_loop(struct cg *cg)
 {
 	LLVMBasicBlockRef returned = cg_block(cg, "returned"), done = cg_block(cg, "looped");
 
-	cg_enter(cg, here);
-	cg_debug_at(cg, node->span);
-	cg_helper(cg, HELPER_LOOP,
-		  (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
 	cg_branch(cg, cg_slot_load(cg, FRAME_FLOW, cg->i64), returned, done);
 	cg_enter(cg, returned);
 	LLVMBuildBr(cg->b, cg->fn->leave);
 	cg_enter(cg, done);
+}
+
+/* Call bpf_loop from `here`. */
+static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callback,
+		      LLVMValueRef rounds, const struct node *node)
+{
+	cg_enter(cg, here);
+	cg_debug_at(cg, node->span);
+	cg_helper(cg, HELPER_LOOP, (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
+	after_loop(cg);
+}
+
+/* The callback gets pointers to an element's key and value: both are copied into the loop's variable. */
+static void for_map(struct cg *cg, const struct node *node)
+{
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
+	const struct map *map = node->a->map;
+	struct cg_fn fn;
+
+	open_callback(cg, &fn, node, (LLVMTypeRef[]){ cg->ptr, cg->ptr, cg->ptr, cg->ptr }, 4);
+	cg_map_element(cg, map, LLVMGetParam(fn.fn, 1), LLVMGetParam(fn.fn, 2), node->variable->type,
+		       cg_variable_ptr(cg, node->variable));
+	cg_stmt(cg, node->c);
+	close_callback(cg, &fn);
+	cg_enter(cg, here);
+	cg_debug_at(cg, node->span);
+	cg_helper(cg, HELPER_FOR_EACH,
+		  (LLVMValueRef[]){ cg_map_ptr(cg, map), fn.fn, cg->fn->frame, cg_int(cg, 0) }, 4);
+	after_loop(cg);
 }
 
 static void for_range(struct cg *cg, const struct node *node)
@@ -175,7 +205,7 @@ static void for_range(struct cg *cg, const struct node *node)
 
 	LLVMBuildStore(cg->b, from, cg_slot(cg, start_slot));
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
-	open_callback(cg, &fn, node);
+	open_round(cg, &fn, node);
 	LLVMValueRef index = LLVMBuildAdd(cg->b, cg_slot_load(cg, start_slot, cg->i64),
 					  LLVMGetParam(fn.fn, 0), "");
 	LLVMBuildStore(cg->b, index, cg_slot(cg, FRAME_VARS + node->variable->index));
@@ -189,7 +219,7 @@ static void do_while(struct cg *cg, const struct node *node)
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
 	struct cg_fn fn;
 
-	open_callback(cg, &fn, node);
+	open_round(cg, &fn, node);
 	LLVMBasicBlockRef body = cg_block(cg, "round");
 	cg_branch(cg, cg_expr(cg, node->a), body, fn.stop);
 	cg_enter(cg, body);
@@ -221,6 +251,9 @@ void cg_stmt(struct cg *cg, const struct node *node)
 		return;
 	case NODE_FOR_RANGE:
 		for_range(cg, node);
+		return;
+	case NODE_FOR_MAP:
+		for_map(cg, node);
 		return;
 	case NODE_WHILE:
 		do_while(cg, node);

@@ -328,6 +328,20 @@ static void check_range(struct checker *c, struct node *node)
 	c->pub.loop_depth--;
 }
 
+static void check_each(struct checker *c, struct node *node)
+{
+	const struct type *type = check_map_element(c, node->a);
+
+	if (!type || is_unknown(type) || type->kind == TYPE_NONE)
+		type = type_error();
+	if (type->kind == TYPE_TUPLE)
+		change(c, slot_of(c, node->variable), type);
+	publish(c, node->variable);
+	c->pub.loop_depth++;
+	check_statements(c, node->c);
+	c->pub.loop_depth--;
+}
+
 static void check_while(struct checker *c, struct node *node)
 {
 	check_condition(c, node->a);
@@ -372,8 +386,7 @@ static void check_statement(struct checker *c, struct node *node)
 		check_while(c, node);
 		break;
 	case NODE_FOR_MAP:
-		check_error(&c->pub, node, "not supported yet: for over a map");
-		diag_hint(c->pub.diags, "print(@m) prints all of it");
+		check_each(c, node);
 		break;
 	case NODE_BREAK:
 	case NODE_CONTINUE:

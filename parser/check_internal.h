@@ -85,6 +85,8 @@ const struct type *check_call(struct checker *c, struct node *node);
 /* check_map.c */
 struct map_state *check_map_state(struct checker *c, struct node *node);
 const struct type *check_map_read(struct checker *c, struct node *node);
+/* for over a map: the tuple of key and value, NULL as long as it is not known; type_error() after a diagnostic. */
+const struct type *check_map_element(struct checker *c, struct node *node);
 /* The map itself as an argument: known, but not read. */
 bool check_map_reference(struct checker *c, struct node *node);
 void check_map_keys(struct checker *c, struct node *map, struct node *keys);

@@ -215,6 +215,28 @@ const struct type *check_map_read(struct checker *c, struct node *node)
 	return state->value.type ? state->value.type : undefined(c, node);
 }
 
+const struct type *check_map_element(struct checker *c, struct node *node)
+{
+	struct map_state *state = check_map_state(c, node);
+	const struct type *part[2] = { state->map->key, state->value.type };
+
+	node->type = type_none();
+	if (node->key) {
+		check_error(&c->pub, node, "a loop goes over a whole map, without a key");
+		return node->type;
+	}
+	if (state->aggregate)
+		part[1] = aggregate_number(c, node, state->aggregate);
+	if (!part[1])
+		return undefined(c, node);
+	if (!part[0] && c->pub.final) {
+		check_error(&c->pub, node, "%s has no keys: a loop goes over a map with keys",
+			    node->name);
+		return node->type;
+	}
+	return part[0] ? type_tuple(c->pub.types, part, 2) : NULL;
+}
+
 bool check_map_reference(struct checker *c, struct node *node)
 {
 	struct map_state *state = check_map_state(c, node);

@@ -108,6 +108,24 @@ static void *gen_has_key(struct cg *cg, const struct node *node, void *dst)
 	return as_number(cg, is_not_null(cg, cg_map_lookup_key(cg, node->args->map, key_of(node))));
 }
 
+static bool check_len(struct check *check, struct node *node)
+{
+	if (!check_whole_map(check, node))
+		return false;
+	node->type = type_u64();
+	if (node->args->map->has_key_use || !check->final)
+		return true;
+	return check_error(check, node, "len() counts the keys of a map, and %s has none", node->args->name);
+}
+
+static void *gen_len(struct cg *cg, const struct node *node, void *dst)
+{
+	LLVMValueRef map = cg_map_ptr(cg, node->args->map);
+
+	(void)dst;
+	return cg_rt(cg, "jb_map_len", &map, 1);
+}
+
 static int act_clear(struct run *run, const struct plan_site *site, const struct value *argv,
 		     unsigned argc)
 {
@@ -132,6 +150,9 @@ const struct builtin builtins_mapops[] = {
 	{ .name = "has_key", .proto = "bool has_key(map m, [key k], ...)", .flags = BUILTIN_LVALUE_MAP,
 	  .check = check_has_key, .gen = gen_has_key,
 	  .doc = "Is this key in the map?" },
+	{ .name = "len", .proto = "u64 len(map m)", .flags = BUILTIN_LVALUE_MAP,
+	  .check = check_len, .gen = gen_len,
+	  .doc = "How many keys a map has." },
 	{ .name = "clear", .proto = "void clear(map m)", .flags = BUILTIN_LVALUE_MAP | BUILTIN_CONTROL,
 	  .check = check_whole_map, .act = act_clear,
 	  .doc = "Remove all entries of a map." },
