@@ -9,7 +9,7 @@
 
 /* clang-format off */
 static const char *const kind_names[] = {
-	[NODE_INT] = "int", [NODE_STR] = "string", [NODE_BOOL] = "bool", [NODE_PARAM] = "param",
+	[NODE_INT] = "int", [NODE_REAL] = "real", [NODE_STR] = "string", [NODE_BOOL] = "bool", [NODE_PARAM] = "param",
 	[NODE_IDENT] = "identifier", [NODE_VAR] = "variable", [NODE_MAP] = "map", [NODE_CALL] = "call",
 	[NODE_UNARY] = "unary", [NODE_BINARY] = "binary", [NODE_DEREF] = "dereference", [NODE_ADDR] = "address",
 	[NODE_INCDEC] = "step", [NODE_COND] = "conditional", [NODE_FIELD] = "field",

@@ -21,6 +21,7 @@
 enum node_kind {
 	/* expressions */
 	NODE_INT,   /* value; is_unsigned: does not fit int64 */
+	NODE_REAL,    /* 99.9: text. Only where reals are taken: derived columns, points of quantiles */
 	NODE_STR,   /* text, len (escapes replaced, may not hold NUL) */
 	NODE_BOOL,  /* value */
 	NODE_PARAM, /* $1: value = number; `$#`: value = 0 with name "#". Gone after resolve */

@@ -2,6 +2,7 @@
  * Aggregations: the call on the right of `@x = count()`. Its constants become part of the map's type; its other
  * arguments are integers.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "parser/check_internal.h"
@@ -43,8 +44,14 @@ static bool const_argument(struct checker *c, struct node *call, struct node *ar
 	const unsigned max = sizeof(args->n) / sizeof(args->n[0]);
 	int64_t value;
 
-	if (is_unknown(check_value(c, arg)) || !check_const_int(&c->pub, arg, &value))
+	if (call->aggregate->flags & AGG_TENTHS && arg->kind == NODE_REAL) {
+		arg->type = type_i64();
+		value = (int64_t)(strtod(arg->text, NULL) * 10 + 0.5);
+	} else if (is_unknown(check_value(c, arg)) || !check_const_int(&c->pub, arg, &value)) {
 		return false;
+	} else if (call->aggregate->flags & AGG_TENTHS) {
+		value = value > 1000000 || value < -1000000 ? value : value * 10;
+	}
 	if (args->n_count == max) {
 		check_error(&c->pub, arg, "%s() takes at most %u constants", call->name, max);
 		return false;

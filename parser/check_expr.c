@@ -396,6 +396,12 @@ static const struct type *unsupported(struct checker *c, struct node *node, cons
 static const struct type *type_of(struct checker *c, struct node *node)
 {
 	switch (node->kind) {
+	case NODE_REAL:
+		check_error(&c->pub, node, "floating-point numbers are not supported here");
+		diag_hint(c->pub.diags,
+			  "BPF has none: scale the numbers (1500 / 1000), or compute in a derived "
+			  "column of agg(), which is done in user space");
+		return node->type;
 	case NODE_INT:
 		return int_literal(node);
 	case NODE_STR:

@@ -2,6 +2,7 @@
  * agg(): several aggregations in one row. Plain columns are states one after the other in the map's value; derived
  * columns become expressions that are evaluated in user space when a row is read.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "parser/check_internal.h"
@@ -164,6 +165,8 @@ static const struct plan_expr *derive(struct row *row, struct node *node)
 	case NODE_INT:
 		return constant(row, node->is_unsigned ? (double)node->value
 						       : (double)(int64_t)node->value);
+	case NODE_REAL:
+		return constant(row, strtod(node->text, NULL));
 	case NODE_BOOL:
 		return constant(row, (double)node->value);
 	case NODE_IDENT:

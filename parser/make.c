@@ -14,6 +14,8 @@ struct node *make_int(struct parser *p, const struct token *token)
 {
 	struct node *node = ast_new(p->arena, NODE_INT, token->span);
 
+	if (token->is_real)
+		return make_text(p, NODE_REAL, token);
 	node->value = token->value;
 	node->is_unsigned = token->is_unsigned;
 	return node;
@@ -368,7 +370,7 @@ struct spelled *make_spelled(struct parser *p, int kind, struct span span, const
 
 	spelled->kind = kind;
 	spelled->span = span;
-	if (name)
+	if (name && name->text)
 		spelled->name = kind == SPELLED_NAME ? canonical_name(name->text) : name->text;
 	return spelled;
 }

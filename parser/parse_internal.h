@@ -15,6 +15,7 @@ struct token {
 	const char
 		*text; /* names without sigil `$`, strings with escapes replaced, specs trimmed */
 	uint32_t len;  /* of text */
+	bool is_real;	  /* a number with a decimal point: `text` is its value */
 	bool is_unsigned; /* integer that does not fit int64 */
 	uint64_t value;	  /* integers, $N */
 };

@@ -66,7 +66,7 @@ static unsigned points_of(const struct agg_args *args, unsigned *points)
 
 	for (unsigned i = 0; i < args->n_count && i < MAX_POINTS; i++)
 		if (args->n[i] > 0)
-			points[n++] = args->n[i] * 10;
+			points[n++] = args->n[i];
 	if (n)
 		return n;
 	memcpy(points, default_points, sizeof(default_points));
@@ -134,17 +134,13 @@ static struct value quantiles_value(struct decode *decode, const struct type *ty
 /* Absent points become 0, so that the runtime function always has the same arguments. */
 static bool check_quantiles(struct check *check, struct node *node)
 {
-	struct node *point = ast_nth(node->args, 1);
-	int64_t n;
+	const struct agg_args *args = &node->type->args;
+	struct node *point;
 
-	node_each (point, ast_nth(node->args, 1)) {
-		if (!check_const_int(check, point, &n))
-			return false;
-		if (n < 0 || n > 100)
-			return check_error(check, point,
-					   "a quantile is between 1 and 100, got %lld",
-					   (long long)n);
-	}
+	for (unsigned i = 0; i < args->n_count; i++)
+		if (args->n[i] < 0 || args->n[i] > 1000)
+			return check_error(check, ast_nth(node->args, 1 + i),
+					   "a quantile is between 0.1 and 100");
 	while (ast_count(node->args) < 1 + MAX_POINTS) {
 		point = ast_new(check->arena, NODE_INT, node->span);
 		point->is_literal = true;
@@ -156,7 +152,7 @@ static bool check_quantiles(struct check *check, struct node *node)
 
 /* clang-format off */
 const struct aggregate aggregates_quantiles[] = {
-	{ .name = "quantiles", .rt = "jb_quantiles_add",
+	{ .name = "quantiles", .flags = AGG_TENTHS, .rt = "jb_quantiles_add",
 	  .proto = "void quantiles(int n, [const int p1], [const int p2], [const int p3], [const int p4], [const int p5], "
 		   "[const int p6])",
 	  .check = check_quantiles, .state_size = quantiles_size, .merge = merge_quantiles, .value = quantiles_value,

@@ -92,6 +92,7 @@ struct aggregate {
 enum aggregate_flags {
 	AGG_SHARED = 1, /* one state for all CPUs, updated under its lock */
 	AGG_ROW = 2,	/* agg(): arguments are named columns */
+	AGG_TENTHS = 8,   /* constant arguments may have a decimal and are kept in tenths: 99.9 is 999 */
 	AGG_TIMED = 4,	/* rt gets the current ktime (ns) as its last argument */
 };
 

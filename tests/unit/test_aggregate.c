@@ -295,7 +295,7 @@ static void test_quantiles_error(void **state)
 static void test_quantiles_every_size(void **state)
 {
 	const struct aggregate *row = &aggregates_quantiles[0];
-	struct type type = type_of(row, (struct agg_args){ .n = { 25 }, .n_count = 6 });
+	struct type type = type_of(row, (struct agg_args){ .n = { 250 }, .n_count = 6 });
 	uint64_t seed = 3;
 	struct jb_quantiles *q = malloc(sizeof(*q));
 	struct arena *arena = arena_new();
@@ -309,7 +309,7 @@ static void test_quantiles_every_size(void **state)
 		jb_quantiles_add(q, 0, 0, 0, 0, 0, 0, 0);
 		jb_quantiles_add(q, n, 0, 0, 0, 0, 0, 0);
 		jb_quantiles_add(q, INT64_MAX, 0, 0, 0, 0, 0, 0);
-		type.args.n[0] = 50;
+		type.args.n[0] = 500;
 		value = row->value(&decode, &type, q);
 		assert_near(&value, "p50", n);
 		arena_reset(arena);
@@ -321,7 +321,7 @@ static void test_quantiles_every_size(void **state)
 static void test_quantiles_empty(void **state)
 {
 	struct type type = type_of(&aggregates_quantiles[0],
-				   (struct agg_args){ .n = { 10, 95 }, .n_count = 6 });
+				   (struct agg_args){ .n = { 100, 950 }, .n_count = 6 });
 	struct jb_quantiles *q = calloc(1, sizeof(*q));
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
@@ -351,13 +351,13 @@ static void test_row(void **state)
 	};
 	struct agg_args args = { .fields = fields, .n_fields = 3 };
 	struct type type = type_of(&aggregates_row[0], args);
-	uint64_t one[2] = { 3, 10 }, two[2] = { 1, 20 };
+	uint64_t one[3] = { 3, 10, 1 }, two[3] = { 1, 20, 1 };
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
 	struct value value;
 
 	(void)state;
-	assert_int_equal(type.size, 16);
+	assert_int_equal(type.size, 24);
 	type.aggregate->merge(&args, one, two);
 	value = type.aggregate->value(&decode, &type, one);
 	assert_int_equal(value_member(&value, "n")->u, 4);

@@ -286,9 +286,6 @@ static const struct golden mistakes[] = {
 	  "      |                             ^\n"
 	  "t:1:37: error: unexpected ';', expected ',' or ']'\n    1 | begin { printf(\"a\"; f(; g(a b); @x[1; }\n"
 	  "      |                                     ^\n" },
-	{ "begin { $x = 1.5; }",
-	  "t:1:14: error: floating-point numbers are not supported\n    1 | begin { $x = 1.5; }\n"
-	  "      |              ^~~\n      hint: scale the numbers: 1500 / 1000\n" },
 	{ "begin { x = 1; }",
 	  "t:1:9: error: only a variable ($x) or a map (@x) can be assigned to\n    1 | begin { x = 1; }\n"
 	  "      |         ^\n      hint: names of variables begin with '$': $x\n" },
