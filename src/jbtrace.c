@@ -401,25 +401,3 @@ const char *jb_bundled(const char *name, size_t *len, const char **nearest)
 	*nearest = near.best;
 	return NULL;
 }
-
-void jb_help_builtins(FILE *out)
-{
-	const struct builtin *const *builtins, *builtin;
-	const struct aggregate *const *aggregates, *aggregate;
-	const struct provider *const *providers, *provider;
-
-	fprintf(out, "PROBES\n");
-	for (providers = jb_registry.providers; *providers; providers++)
-		row_each (provider, *providers)
-			fprintf(out, "  %-42s %s%s%s\n", provider->syntax, provider->doc,
-				provider->alias ? "; short: " : "",
-				provider->alias ? provider->alias : "");
-	fprintf(out, "\nVALUES AND FUNCTIONS\n");
-	for (builtins = jb_registry.builtins; *builtins; builtins++)
-		row_each (builtin, *builtins)
-			fprintf(out, "  %-42s %s\n", builtin->proto, builtin->doc);
-	fprintf(out, "\nAGGREGATIONS\n");
-	for (aggregates = jb_registry.aggregates; *aggregates; aggregates++)
-		row_each (aggregate, *aggregates)
-			fprintf(out, "  %-42s %s\n", aggregate->proto, aggregate->doc);
-}

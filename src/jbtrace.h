@@ -90,6 +90,8 @@ JB_API long jb_list(const char *pattern, bool verbose, FILE *out, FILE *messages
 /* What this machine supports, and what is used instead of what is missing. */
 JB_API void jb_info(bool json, FILE *out);
 JB_API void jb_help_builtins(FILE *out);
+/* The same tables as subsections of a man page. */
+JB_API void jb_help_roff(FILE *out);
 /* Is there such an output format? */
 JB_API bool jb_has_format(const char *name);
 

@@ -25,7 +25,15 @@
 #define STEP_MS	   100
 #define PARAMS_MAX 256
 
-enum mode { MODE_RUN, MODE_LIST, MODE_INFO, MODE_HELP, MODE_HELP_BUILTINS, MODE_VERSION };
+enum mode {
+	MODE_RUN,
+	MODE_LIST,
+	MODE_INFO,
+	MODE_HELP,
+	MODE_HELP_BUILTINS,
+	MODE_HELP_ROFF,
+	MODE_VERSION
+};
 
 struct cli {
 	enum mode mode;
@@ -149,7 +157,7 @@ static const struct option_row options[] = {
 	{ "format", 'f', "FORMAT", "output format: text", .set = set_format },
 	{ "output", 'o', "FILE", "write the script's output to this file", TEXT(output) },
 	{ "duration", 0, "TIME", "end by itself after this time: 10s, 500ms, 5m", .set = set_duration },
-	{ "unsafe", 0, NULL, "allow what changes the system: system(), signal(), ...", FLAG(compile.unsafe) },
+	{ "unsafe", 0, NULL, "allow what can harm the system: system(), very fast timers", FLAG(compile.unsafe) },
 	{ "quiet", 'q', NULL, "no 'Attached N probes'", FLAG(run.quiet) },
 	{ "verbose", 'v', NULL, "say more while loading and attaching", FLAG(run.verbose) },
 	{ "warnings", 'k', NULL, "warn about what goes wrong while tracing (the default)", FLAG(warnings) },
@@ -159,6 +167,7 @@ static const struct option_row options[] = {
 	{ "dump", 0, "STAGE", "print what the script becomes: ast, plan, ir, elf", .set = set_dump },
 	{ "info", 0, NULL, "what this machine supports; `--info json` for programs", .mode = MODE_INFO },
 	{ "help-builtins", 0, NULL, "all probe types, values, functions and aggregations", .mode = MODE_HELP_BUILTINS },
+	{ "help-roff", 0, NULL, NULL, .mode = MODE_HELP_ROFF },
 	{ "help", 'h', NULL, "this text", .mode = MODE_HELP },
 	{ "version", 'V', NULL, "the version", .mode = MODE_VERSION },
 	{ "btf", 'b', NULL, NULL, FLAG(ignored) },
@@ -404,7 +413,7 @@ static int read_script(struct cli *cli, int *argc, char ***argv, struct text *te
 			err = read_bundled(word, text);
 		}
 	}
-	if (!err && strspn(text->bytes, " \t\r\n") == text->len)
+	if (!err && text->bytes && strspn(text->bytes, " \t\r\n") == text->len)
 		err = complain("the script is empty");
 	return err;
 }
@@ -636,6 +645,9 @@ int main(int argc, char **argv)
 		return 0;
 	case MODE_HELP_BUILTINS:
 		jb_help_builtins(stdout);
+		return 0;
+	case MODE_HELP_ROFF:
+		jb_help_roff(stdout);
 		return 0;
 	case MODE_VERSION:
 		printf("jbtrace v%s\n", jb_version());
