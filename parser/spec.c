@@ -10,6 +10,7 @@
 
 /* What the body of a probe needs, found by looking at its calls. */
 struct needs {
+	bool fields; /* of args: each shape of it needs its own program */
 	bool args, duration, probe, loop;
 };
 
@@ -311,20 +312,17 @@ static const struct spec *expand_first(struct resolve *resolve, const struct nod
 static bool scan_node(struct node *node, void *arg)
 {
 	struct needs *needs = arg;
-	const char *name;
+	unsigned flags;
 
 	if (node->kind == NODE_FOR_RANGE || node->kind == NODE_WHILE || node->kind == NODE_FOR_MAP)
 		needs->loop = true;
 	if (node->kind != NODE_CALL || !node->builtin)
 		return true;
-	name = node->builtin->name;
-	if (node->builtin->flags & BUILTIN_ARGS || !strcmp(name, "retval") ||
-	    (!strncmp(name, "arg", 3) && name[3] >= '0' && name[3] <= '9'))
-		needs->args = true;
-	else if (!strcmp(name, "duration"))
-		needs->duration = true;
-	else if (!strcmp(name, "probe") || !strcmp(name, "func"))
-		needs->probe = true;
+	flags = node->builtin->flags;
+	needs->fields |= (flags & BUILTIN_ARGS) != 0;
+	needs->args |= (flags & (BUILTIN_ARGS | BUILTIN_VALUE)) != 0;
+	needs->duration |= (flags & BUILTIN_DURATION) != 0;
+	needs->probe |= (flags & BUILTIN_TARGET) != 0;
 	return true;
 }
 
@@ -358,7 +356,7 @@ static struct instance *add_instance(struct resolve *resolve, struct node *probe
 	return instance;
 }
 
-/* One instance for all targets, or one for each shape of `args` when the body looks at them. */
+/* One instance for all targets, or one for each shape of `args` when the body looks at its fields. */
 static void make_instances(struct resolve *resolve, struct node *probe, const struct spec *spec)
 {
 	struct needs needs = scan(probe);
@@ -370,7 +368,7 @@ static void make_instances(struct resolve *resolve, struct node *probe, const st
 		const struct type *args = NULL;
 		struct instance *instance = NULL;
 
-		if (needs.args && spec->provider->args)
+		if (needs.fields && spec->provider->args)
 			args = spec->provider->args(resolve, *target);
 		for (size_t i = first; i < resolve->instances.n; i++)
 			if (resolve->instances.data[i]->args == args)

@@ -255,20 +255,20 @@ const struct named_type named_types_context[] = {
 };
 
 #define ARG(n)                                                                                     \
-	{ .name = "arg" #n, .proto = "u64 arg" #n, .check = check_arg, .gen = gen_arg,             \
+	{ .name = "arg" #n, .proto = "u64 arg" #n, .flags = BUILTIN_VALUE, .check = check_arg, .gen = gen_arg,             \
 	  .doc = "Argument number " #n " of the traced function, counted from 0." }
 
 const struct builtin builtins_context[] = {
 	{ .name = "args", .proto = "any args", .flags = BUILTIN_ARGS, .check = check_args,
 	  .doc = "The probe's arguments by name: args.filename." },
 	ARG(0), ARG(1), ARG(2), ARG(3), ARG(4), ARG(5), ARG(6), ARG(7), ARG(8), ARG(9),
-	{ .name = "retval", .proto = "u64 retval", .check = check_arg, .gen = gen_arg,
+	{ .name = "retval", .proto = "u64 retval", .flags = BUILTIN_VALUE, .check = check_arg, .gen = gen_arg,
 	  .doc = "What the traced function returned." },
-	{ .name = "duration", .proto = "u64 duration", .check = check_duration, .gen = gen_duration,
+	{ .name = "duration", .proto = "u64 duration", .flags = BUILTIN_DURATION, .check = check_duration, .gen = gen_duration,
 	  .doc = "Nanoseconds between the entry and the return of a span." },
-	{ .name = "probe", .proto = "probe_t probe", .check = check_probe, .gen = gen_target,
+	{ .name = "probe", .proto = "probe_t probe", .flags = BUILTIN_TARGET, .check = check_probe, .gen = gen_target,
 	  .doc = "Full name of the probe that fired." },
-	{ .name = "func", .proto = "func_t func", .check = check_func, .gen = gen_func,
+	{ .name = "func", .proto = "func_t func", .flags = BUILTIN_TARGET, .check = check_func, .gen = gen_func,
 	  .doc = "Name of the traced function." },
 	{ .name = "ctx", .proto = "ptr ctx", .check = check_ctx, .gen = gen_ctx,
 	  .doc = "The context of the BPF program." },

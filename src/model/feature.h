@@ -58,9 +58,13 @@ enum builtin_flags {
 	BUILTIN_EXITS = 16,	  /* the probe returns after it: exit() */
 	BUILTIN_LITERAL_FMT = 32, /* the first argument is a format string and does not travel */
 	BUILTIN_ARGS =
-		64, /* `args`: stands for the context struct; codegen reads its fields through the provider */
+		64, /* `args`: the context struct; codegen reads its fields through the provider */
 	BUILTIN_LVALUE_MAP =
-		128, /* the first argument is a map itself (delete, has_key, clear), not its value */
+		128, /* the first argument is a map itself (delete, clear), not its value */
+	BUILTIN_VALUE =
+		256, /* argN, retval: a value of the context, at one place for all targets */
+	BUILTIN_DURATION = 512, /* needs the time of a span's entry */
+	BUILTIN_TARGET = 1024,	/* probe, func: which target fired must be known */
 };
 
 /*
@@ -92,8 +96,9 @@ struct aggregate {
 enum aggregate_flags {
 	AGG_SHARED = 1, /* one state for all CPUs, updated under its lock */
 	AGG_ROW = 2,	/* agg(): arguments are named columns */
-	AGG_TENTHS = 8,   /* constant arguments may have a decimal and are kept in tenths: 99.9 is 999 */
-	AGG_TIMED = 4,	/* rt gets the current ktime (ns) as its last argument */
+	AGG_TENTHS =
+		8, /* constant arguments may have a decimal and are kept in tenths: 99.9 is 999 */
+	AGG_TIMED = 4, /* rt gets the current ktime (ns) as its last argument */
 };
 
 /* An attach point as written: "uprobe:libc:malloc". Quotes are removed, $N replaced. */
