@@ -1,10 +1,10 @@
 /*
  * Statistics of one RTP stream as its receiver sees it, after RFC 3550: sequence validation (A.1, without
- * probation: the first packet counts), expected and lost packets (A.3), interarrival jitter (A.8). The caller
- * holds the state's lock.
+ * probation: the first packet counts), expected and lost packets (A.3), interarrival jitter (A.8, of every packet
+ * that arrives). The caller holds the state's lock.
  *
  * What goes beyond the RFC: a window of bits tells duplicates from late packets, so that `lost` counts distinct
- * packets and never goes negative. Duplicates do not enter the jitter or the gap.
+ * packets and never goes negative.
  */
 #define JB_RTP_MAX_DROPOUT  3000
 #define JB_RTP_MAX_MISORDER 100
@@ -156,8 +156,6 @@ jb_noinline void jb_rtp_add(struct jb_rtp *s, jb_u64 seq, jb_u64 ts, jb_u64 cloc
 			return;
 	} else if (!ahead || jb_rtp_seen(s, late)) {
 		s->duplicates += 1;
-		s->packets += 1;
-		return;
 	} else {
 		jb_rtp_late(s, late);
 	}

@@ -106,7 +106,7 @@ def check(figures, got):
             good = False
             continue
         # The relay notes when it sends, jbtrace when the receiver's call returns: scheduling lies between them.
-        room = want * 0.2 + 500_000 if name == "jitter_ns" else 0
+        room = want * 0.1 if name == "jitter_ns" else 0
         verdict = "ok" if abs(have - want) <= room else "not ok"
         good &= verdict == "ok"
         print(f"{verdict}: {name} jbtrace {have:.0f}, truth {want}")

@@ -99,6 +99,7 @@ static void receiver_packet(struct receiver *r, uint16_t seq, double ts, double 
 	r->packets++;
 	if (r->seen[ext]) {
 		r->duplicates++;
+		receiver_timing(r, ts, arrival, false);
 		return;
 	}
 	r->seen[ext] = true;
