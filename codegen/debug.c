@@ -48,14 +48,15 @@ void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct
 
 	if (n_params == 2)
 		sig[1] = cg->di_long;
-	LLVMMetadataRef type = LLVMDIBuilderCreateSubroutineType(cg->di, file, sig, n_params + 1, 0);
-	fn->subprogram =
-		LLVMDIBuilderCreateFunction(cg->di, file, name, strlen(name), "", 0, file, at.line,
-					    type, n_params > 1, 1, at.line, 0, 1);
+	LLVMMetadataRef type =
+		LLVMDIBuilderCreateSubroutineType(cg->di, file, sig, n_params + 1, 0);
+	fn->subprogram = LLVMDIBuilderCreateFunction(cg->di, file, name, strlen(name), "", 0, file,
+						     at.line, type, n_params > 1, 1, at.line, 0, 1);
 	LLVMSetSubprogram(fn->fn, fn->subprogram);
 	for (unsigned i = 0; i < n_params; i++)
-		LLVMDIBuilderCreateParameterVariable(cg->di, fn->subprogram, names[i], strlen(names[i]), i + 1,
-						     file, at.line, sig[i + 1], 1, 0);
+		LLVMDIBuilderCreateParameterVariable(cg->di, fn->subprogram, names[i],
+						     strlen(names[i]), i + 1, file, at.line,
+						     sig[i + 1], 1, 0);
 }
 
 void cg_debug_at(struct cg *cg, struct span span)

@@ -211,17 +211,62 @@ void cg_count(struct cg *cg, uint32_t counter)
 	cg_rt(cg, "jb_count", (LLVMValueRef[]){ cg_int(cg, counter) }, 1);
 }
 
+static LLVMValueRef temp_address(struct cg *cg, const struct cg_temp_slot *slot)
+{
+	return slot->stack ? slot->stack
+			   : cg_offset(cg, cg_slot_load(cg, FRAME_SCRATCH, cg->ptr), slot->offset);
+}
+
+/* One that an earlier statement has finished with. Stack memory is of use in its own function only. */
+static struct cg_temp_slot *free_slot(struct cg *cg, uint32_t room)
+{
+	struct cg_temp_slot **slot;
+
+	vec_each (slot, &cg->temps)
+		if (!(*slot)->busy && (*slot)->room == room &&
+		    (!(*slot)->stack || (*slot)->fn == cg->fn->fn))
+			return *slot;
+	return NULL;
+}
+
+static struct cg_temp_slot *new_slot(struct cg *cg, uint32_t room)
+{
+	struct cg_temp_slot *slot = arena_new_of(cg->arena, struct cg_temp_slot);
+
+	slot->room = room;
+	slot->fn = cg->fn->fn;
+	if (room <= STACK_OBJECT && cg->stack_used + room <= STACK_BUDGET) {
+		cg->stack_used += room;
+		slot->stack = cg_alloca(cg, LLVMArrayType2(cg->i8, room), "tmp");
+	} else {
+		slot->offset = cg->scratch_used;
+		cg->scratch_used += room;
+	}
+	vec_push(cg->arena, &cg->temps, slot);
+	return slot;
+}
+
 LLVMValueRef cg_memory(struct cg *cg, uint32_t size)
 {
 	uint32_t room = (size + 7) & ~7u;
+	struct cg_temp_slot *slot = free_slot(cg, room);
 
-	if (room <= STACK_OBJECT && cg->stack_used + room <= STACK_BUDGET) {
-		cg->stack_used += room;
-		return cg_alloca(cg, LLVMArrayType2(cg->i8, room), "tmp");
-	}
-	uint32_t offset = cg->scratch_used;
-	cg->scratch_used += room;
-	return cg_offset(cg, cg_slot_load(cg, FRAME_SCRATCH, cg->ptr), offset);
+	if (!slot)
+		slot = new_slot(cg, room);
+	slot->busy = true;
+	vec_push(cg->arena, &cg->busy, slot);
+	return temp_address(cg, slot);
+}
+
+size_t cg_mark(const struct cg *cg)
+{
+	return cg->busy.n;
+}
+
+void cg_release(struct cg *cg, size_t mark)
+{
+	while (cg->busy.n > mark)
+		cg->busy.data[--cg->busy.n]->busy = false;
 }
 
 void cg_zero(struct cg *cg, LLVMValueRef dst, uint32_t size)

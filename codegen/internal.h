@@ -35,6 +35,14 @@ struct cg_fn {
 	struct cg_fn *outer;
 };
 
+/* A temporary: on the BPF stack, or at an offset of the scratch memory. */
+struct cg_temp_slot {
+	LLVMValueRef stack; /* NULL: in scratch */
+	LLVMValueRef fn;    /* whose stack */
+	uint32_t offset, room;
+	bool busy;
+};
+
 struct cg {
 	struct arena *arena;
 	struct diags *diags;
@@ -48,14 +56,16 @@ struct cg {
 	struct strmap *di_files; /* by source name */
 	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
 	LLVMTargetMachineRef machine;
-	LLVMValueRef zeros;	 /* what a new key of a map begins with */
+	LLVMValueRef zeros; /* what a new key of a map begins with */
 	struct instance *instance;
 	unsigned instance_index;
 	struct cg_fn *fn;
 	unsigned n_loop_slots, next_loop_slot;
 	unsigned n_slots;
-	unsigned stack_used;   /* bytes of temporaries on the BPF stack of the program */
-	uint32_t scratch_used; /* bytes of scratch this program needs */
+	unsigned stack_used;		  /* bytes of temporaries on the BPF stack of the program */
+	uint32_t scratch_used;		  /* bytes of scratch this program needs */
+	VEC(struct cg_temp_slot *) temps; /* of this program */
+	VEC(struct cg_temp_slot *) busy;  /* in use by the statements under way, oldest first */
 	unsigned n_callbacks;
 	struct span span; /* of the node being generated */
 };
@@ -90,6 +100,9 @@ LLVMValueRef cg_slot_load(struct cg *cg, unsigned slot, LLVMTypeRef type);
 LLVMValueRef cg_extend(struct cg *cg, LLVMValueRef value, bool is_signed); /* any int -> i64 */
 LLVMValueRef cg_helper(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc); /* i64 */
 LLVMValueRef cg_helper_ptr(struct cg *cg, unsigned id, LLVMValueRef *argv, unsigned argc);
+/* Temporaries made since the mark may be used again: their statement is over. */
+size_t cg_mark(const struct cg *cg);
+void cg_release(struct cg *cg, size_t mark);
 LLVMValueRef cg_memory(struct cg *cg, uint32_t size); /* uninitialised temporary */
 void cg_zero(struct cg *cg, LLVMValueRef dst, uint32_t size);
 void cg_copy(struct cg *cg, LLVMValueRef dst, LLVMValueRef src, uint32_t size);

@@ -18,7 +18,7 @@ static LLVMValueRef map_key(struct cg *cg, const struct map *map, const struct n
 	const struct plan_map *plan = map->plan;
 
 	if (plan->shape == MAP_SCALAR) {
-		LLVMValueRef zero = cg_alloca(cg, cg->i32, "zero");
+		LLVMValueRef zero = cg_memory(cg, 4);
 		LLVMBuildStore(cg->b, LLVMConstNull(cg->i32), zero);
 		return zero;
 	}
@@ -319,7 +319,7 @@ static void plain_assign(struct cg *cg, const struct node *assign)
 	/* The value first: reading it may use the same key. */
 	if (type_is_scalar(type)) {
 		LLVMValueRef value = cg_expr(cg, assign->b);
-		bytes = cg_alloca(cg, cg->i64, "value");
+		bytes = cg_memory(cg, 8);
 		LLVMBuildStore(cg->b, value, bytes);
 	} else {
 		bytes = cg_memory(cg, type->size);
@@ -340,7 +340,7 @@ static void compound_assign(struct cg *cg, const struct node *assign)
 		add_in_place(cg, map, target->key, amount);
 		return;
 	}
-	LLVMValueRef old = cg_map_read(cg, target, NULL), bytes = cg_alloca(cg, cg->i64, "value");
+	LLVMValueRef old = cg_map_read(cg, target, NULL), bytes = cg_memory(cg, 8);
 	LLVMBuildStore(cg->b,
 		       cg_binary_op(cg, assign, assign->op, old, amount, target->type,
 				    assign->b->type, target->type),

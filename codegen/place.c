@@ -194,7 +194,7 @@ LLVMValueRef cg_place_load(struct cg *cg, struct place place)
 		if (place.space == SPACE_BPF)
 			LLVMSetAlignment(value, place.type->size);
 	} else {
-		LLVMValueRef home = cg_alloca(cg, cg->i64, "read");
+		LLVMValueRef home = cg_memory(cg, 8);
 		LLVMBuildStore(cg->b, cg_int(cg, 0), home);
 		read_remote(cg, place, home, place.type->size);
 		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, place.type->size), home, "");

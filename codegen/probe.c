@@ -10,6 +10,8 @@
 #include "probes/modes.h"
 
 #define HELPER_GET_ATTACH_COOKIE 174
+#define NODES_MAX		 16000u
+#define LOOP_VARIABLES_MAX	 32u
 #define SYSCALLS_MAX		 1024u
 
 static bool count_loop(struct node *node, void *arg)
@@ -334,12 +336,53 @@ static void reset_program(struct cg *cg, struct instance *instance, unsigned ind
 	cg->n_slots = FRAME_VARS + instance->variables.n + loop_slots;
 	cg->stack_used = 8 * cg->n_slots;
 	cg->scratch_used = 0;
+	cg->temps.n = cg->busy.n = 0;
 	cg->span = instance->span;
+}
+
+static bool count_node(struct node *node, void *arg)
+{
+	unsigned *n = arg;
+
+	(void)node;
+	*n += 1;
+	return *n <= NODES_MAX;
+}
+
+/* The back end's time grows with the square of a block's length, and the kernel takes a million instructions at most. */
+static bool is_too_long(struct cg *cg, const struct instance *instance)
+{
+	unsigned n = 0;
+
+	walk_list(instance->body, count_node, &n);
+	if (n <= NODES_MAX)
+		return false;
+	diag_error(cg->diags, instance->span,
+		   "this probe is too long for a BPF program: it has more than %u operations",
+		   NODES_MAX);
+	diag_hint(cg->diags, "use a loop (for ($i : 0..N) { ... }), or several probes");
+	return true;
+}
+
+/* Where there is a loop, all variables are on the stack at once. */
+static bool has_too_many_variables(struct cg *cg, const struct instance *instance)
+{
+	if (!instance->has_loop || instance->variables.n <= LOOP_VARIABLES_MAX)
+		return false;
+	diag_error(cg->diags, instance->span,
+		   "this probe has a loop and %zu variables: more than %u do not fit on BPF's "
+		   "stack of 512 bytes",
+		   instance->variables.n, LOOP_VARIABLES_MAX);
+	diag_hint(cg->diags, "split it into several probes, or keep some of them in a map");
+	return true;
 }
 
 bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned index)
 {
 	struct cg_fn fn;
+
+	if (is_too_long(cg, instance) || has_too_many_variables(cg, instance))
+		return false;
 
 	if (instance_has_entry(instance)) {
 		reset_program(cg, instance, index);

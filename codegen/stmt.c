@@ -7,8 +7,8 @@
 #include <assert.h>
 
 #define HELPER_FOR_EACH 164
-#define HELPER_LOOP 181
-#define LOOP_MAX    (1u << 23) /* BPF_MAX_LOOPS */
+#define HELPER_LOOP	181
+#define LOOP_MAX	(1u << 23) /* BPF_MAX_LOOPS */
 
 void cg_stmts(struct cg *cg, const struct node *list)
 {
@@ -98,12 +98,22 @@ static void let(struct cg *cg, const struct node *node)
 		cg_zero(cg, cg_variable_ptr(cg, variable), variable->type->size);
 }
 
+/* The value of a condition is in a register: what it took to find it is free again. */
+static LLVMValueRef condition(struct cg *cg, const struct node *node)
+{
+	size_t mark = cg_mark(cg);
+	LLVMValueRef value = cg_expr(cg, node);
+
+	cg_release(cg, mark);
+	return value;
+}
+
 static void branch(struct cg *cg, const struct node *node)
 {
 	LLVMBasicBlockRef yes = cg_block(cg, "then"), no = cg_block(cg, "else"),
 			  done = cg_block(cg, "endif");
 
-	cg_branch(cg, cg_expr(cg, node->a), yes, no);
+	cg_branch(cg, condition(cg, node->a), yes, no);
 	cg_enter(cg, yes);
 	cg_stmt(cg, node->b);
 	cg_jump(cg, done);
@@ -118,7 +128,8 @@ static void branch(struct cg *cg, const struct node *node)
 static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *node,
 			  LLVMTypeRef *params, unsigned n_params)
 {
-	const char *name = arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
+	const char *name =
+		arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
 	unsigned noinline_kind = LLVMGetEnumAttributeKindForName("noinline", 8);
 
 	*fn = (struct cg_fn){ .outer = cg->fn };
@@ -171,7 +182,8 @@ static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callba
 {
 	cg_enter(cg, here);
 	cg_debug_at(cg, node->span);
-	cg_helper(cg, HELPER_LOOP, (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
+	cg_helper(cg, HELPER_LOOP,
+		  (LLVMValueRef[]){ rounds, callback, cg->fn->frame, cg_int(cg, 0) }, 4);
 	after_loop(cg);
 }
 
@@ -183,8 +195,8 @@ static void for_map(struct cg *cg, const struct node *node)
 	struct cg_fn fn;
 
 	open_callback(cg, &fn, node, (LLVMTypeRef[]){ cg->ptr, cg->ptr, cg->ptr, cg->ptr }, 4);
-	cg_map_element(cg, map, LLVMGetParam(fn.fn, 1), LLVMGetParam(fn.fn, 2), node->variable->type,
-		       cg_variable_ptr(cg, node->variable));
+	cg_map_element(cg, map, LLVMGetParam(fn.fn, 1), LLVMGetParam(fn.fn, 2),
+		       node->variable->type, cg_variable_ptr(cg, node->variable));
 	cg_stmt(cg, node->c);
 	close_callback(cg, &fn);
 	cg_enter(cg, here);
@@ -197,7 +209,7 @@ static void for_map(struct cg *cg, const struct node *node)
 static void for_range(struct cg *cg, const struct node *node)
 {
 	unsigned start_slot = cg->next_loop_slot++;
-	LLVMValueRef from = cg_expr(cg, node->a), to = cg_expr(cg, node->b);
+	LLVMValueRef from = condition(cg, node->a), to = condition(cg, node->b);
 	LLVMValueRef some = LLVMBuildICmp(cg->b, LLVMIntSGT, to, from, "");
 	LLVMValueRef rounds =
 		LLVMBuildSelect(cg->b, some, LLVMBuildSub(cg->b, to, from, ""), cg_int(cg, 0), "");
@@ -221,16 +233,15 @@ static void do_while(struct cg *cg, const struct node *node)
 
 	open_round(cg, &fn, node);
 	LLVMBasicBlockRef body = cg_block(cg, "round");
-	cg_branch(cg, cg_expr(cg, node->a), body, fn.stop);
+	cg_branch(cg, condition(cg, node->a), body, fn.stop);
 	cg_enter(cg, body);
 	cg_stmt(cg, node->c);
 	close_callback(cg, &fn);
 	call_loop(cg, here, fn.fn, cg_int(cg, LOOP_MAX), node);
 }
 
-void cg_stmt(struct cg *cg, const struct node *node)
+static void statement(struct cg *cg, const struct node *node)
 {
-	cg_debug_at(cg, node->span);
 	switch (node->kind) {
 	case NODE_EXPR:
 		expression(cg, node->a);
@@ -270,4 +281,13 @@ void cg_stmt(struct cg *cg, const struct node *node)
 	default:
 		expression(cg, node);
 	}
+}
+
+void cg_stmt(struct cg *cg, const struct node *node)
+{
+	size_t mark = cg_mark(cg);
+
+	cg_debug_at(cg, node->span);
+	statement(cg, node);
+	cg_release(cg, mark);
 }
