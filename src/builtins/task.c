@@ -74,6 +74,13 @@ static bool check_cpid(struct check *check, struct node *node)
 	return true;
 }
 
+static bool check_target(struct check *check, struct node *node)
+{
+	node->value = check->plan->pid ? check->plan->pid : check->plan->child;
+	node->type = type_u32();
+	return true;
+}
+
 static void *gen_constant(struct cg *cg, const struct node *node, void *dst)
 {
 	(void)dst;
@@ -134,6 +141,8 @@ const struct builtin builtins_task[] = {
 	  .doc = "Id of the current process's cgroup (version 2)." },
 	{ .name = "rand", .proto = "u32 rand", .rt = "jb_rand",
 	  .doc = "A pseudo-random number." },
+	{ .name = "target", .proto = "u32 target", .check = check_target, .gen = gen_constant,
+	  .doc = "The process given with -p, or started by -c; 0: neither." },
 	{ .name = "cpid", .proto = "u32 cpid", .check = check_cpid, .gen = gen_constant,
 	  .doc = "Process id of the command started with -c." },
 	{ 0 },

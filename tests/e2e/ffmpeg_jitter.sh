@@ -69,9 +69,9 @@ run_case() { # NAME SECONDS RELAY_OPTION...
 	python3 tests/e2e/rfc3550.py "$tmp/truth.txt" 90000 --check "$tmp/out.txt" >"$tmp/verdict.txt"
 }
 
-count_case() { # as run_case
+count_case() { # NAME, and as run_case
 	case $1 in *"$filter"*) ;; *) return ;; esac
-	if run_case "$@"; then
+	if run_named "$@"; then
 		passed=$((passed + 1))
 		echo "ok: $1"
 	else
@@ -86,11 +86,74 @@ count_case() { # as run_case
 	rm -f "$tmp"/verdict.txt "$tmp"/err.txt
 }
 
+# The last row of a table in the output, by its first two words: field NUMBER of it.
+row_field() { # PID WORD NUMBER
+	awk -v pid="$1" -v word="$2" -v n="$3" '$1 == pid && (word == "" || $2 == word) { x = $n } END { print x }' "$tmp/out.txt"
+}
+
+# Every process at once: the sender's calls are what FFmpeg says of itself (-progress); the receiver's frames wait for
+# the first packet of the next one (its parser needs it to know where a frame ends), 40 ms at 25 frames a second.
+calls_run() {
+	local in_port out_port calls frames handed wait_ms
+	in_port=$(stream_port)
+	out_port=$(stream_port)
+	: >"$tmp/out.txt"
+	__BPFTRACE_NOTIFY_PROBES_ATTACHED=1 "$jbtrace" "$script" >"$tmp/out.txt" 2>"$tmp/err.txt" </dev/null &
+	jbtrace_pid=$!
+	wait_armed || return 1
+	stream_receiver "$out_port" -c copy -f null - && stream_relay "$in_port" "$out_port" -s 1 || return 1
+	stream_sender "$in_port" 4
+	wait "$sender_pid"
+	stream_end "$relay_pid"
+	stream_settle "$out_port"
+	kill -INT "$jbtrace_pid" 2>/dev/null
+	wait "$jbtrace_pid"
+	jbtrace_pid=
+	stream_stop
+	calls=$(row_field "$sender_pid" av_interleaved_write_frame 3)
+	frames=$(sed -n 's/^frame=//p' "$tmp/sender.progress" | tail -n 1)
+	handed=$(sed '/--- summary/,$!d; /@buffer/,$!d' "$tmp/out.txt" | awk -v pid="$receiver_pid" '$1 == pid { print $2 }')
+	wait_ms=$(sed '/--- summary/,$!d; /@buffer/,$!d' "$tmp/out.txt" | awk -v pid="$receiver_pid" '$1 == pid { print int($3) }')
+	echo "av_interleaved_write_frame: jbtrace ${calls:-none}, FFmpeg ${frames:-none}"
+	echo "frames handed over ${handed:-none}, after ${wait_ms:-no} ms"
+	[ -n "$calls" ] && [ "$calls" = "$frames" ] && [ "${handed:-0}" -gt 50 ] &&
+		[ "${wait_ms:-0}" -ge 36 ] && [ "${wait_ms:-999}" -le 60 ]
+}
+
+# Through each of the eight system calls, with RTCP and garbage in between, by programs that are not FFmpeg: the counts
+# are what they say of themselves, and what cannot be seen of them is said in one sentence.
+syscalls_run() {
+	local port rows=0 want
+	port=$(stream_port)
+	: >"$tmp/recv.txt"
+	"$progs/rtp_recv" "$port" 400 >"$tmp/recv.txt" &
+	stream_pids+=("$!")
+	stream_wait_udp "$port" || return 1
+	timeout 20 "$jbtrace" "$script" -c "$progs/rtp_send $port 400 all 500" >"$tmp/out.txt" 2>"$tmp/err.txt" </dev/null
+	stream_stop
+	want=$(sed -n 's/^rtp //p' "$tmp/recv.txt")
+	rows=$(sed '/--- summary/,$!d' "$tmp/out.txt" |
+		awk -v n="${want:-0}" '($2 == "in" || $2 == "out") && $5 == n && $7 == 0 && $8 == 0 && $9 == 0' | wc -l)
+	grep -c 'cannot be seen' "$tmp/out.txt" >"$tmp/sentences.txt"
+	echo "rows with $want packets, none lost, late or double: $rows of 2; sentences: $(cat "$tmp/sentences.txt")"
+	[ "${want:-0}" -eq 400 ] && [ "$rows" -eq 2 ] && [ "$(cat "$tmp/sentences.txt")" -eq 2 ]
+}
+
+run_named() { # NAME, and as run_case
+	case $1 in
+	calls) calls_run >"$tmp/verdict.txt" ;;
+	syscalls) syscalls_run >"$tmp/verdict.txt" ;;
+	*) run_case "$@" ;;
+	esac
+}
+
 filter=${1:-}
 [ "$(id -u)" -eq 0 ] || skip_all "needs root"
 [ -x "$jbtrace" ] || skip_all "$jbtrace is not built"
 [ -f "$script" ] || skip_all "$script is not there"
 command -v ffmpeg >/dev/null || skip_all "needs ffmpeg"
+count_case calls
+count_case syscalls
 count_case clean 3 -s 1
 count_case loss 4 -s 2 -D 50
 count_case duplicates 4 -s 3 -U 50
