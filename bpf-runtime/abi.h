@@ -39,6 +39,9 @@ struct jb_buf {
 	jb_u8 data[];
 };
 
+/* The last byte of a string of max_strlen bytes whose source was longer: none of UTF-8's. */
+#define JB_STR_CUT 0xff
+
 #define JB_STACK_FRAMES 127
 /* kstack_t, ustack_t: `n` addresses, innermost first; the rest is zero. */
 struct jb_stack {
@@ -75,14 +78,17 @@ struct jb_lhist {
 	jb_u64 bucket[1];
 }; /* (max - min) / step + 2 of them */
 
-/* quantiles(n): log-linear, 32 buckets per power of two up to 2^48, so the middle of a bucket is within 1/64. */
+/*
+ * quantiles(n): log-linear, 32 buckets per power of two up to 2^48, so the middle of a bucket is within 1/64. What
+ * is below 0 is in the first bucket, what is beyond in the last.
+ */
 #define JB_Q_BITS    5
 #define JB_Q_MAX_LOG 48
 #define JB_Q_BUCKETS ((JB_Q_MAX_LOG - JB_Q_BITS + 1) << JB_Q_BITS)
 struct jb_quantiles {
 	jb_u64 count;
-	jb_u64 min, max; /* valid when count > 0 */
-	jb_u64 sum;
+	jb_i64 min, max; /* exact; valid when count > 0 */
+	jb_i64 sum;
 	jb_u64 bucket[JB_Q_BUCKETS];
 };
 

@@ -118,19 +118,19 @@ jb_inline void jb_lhist_add(struct jb_lhist *state, jb_i64 n, jb_i64 min, jb_i64
 	state->bucket[i] += 1;
 }
 
-/* Negative numbers count as 0, those from 2^48 on as 2^48 - 1; sum and extremes are exact for the rest. */
+/* The histogram holds 0 to 2^48 - 1, and what lies outside at its ends; sum and extremes are exact. */
 jb_noinline void jb_quantiles_put(struct jb_quantiles *state, jb_i64 n)
 {
 	jb_u64 v = n < 0 ? 0 : n, i;
 
 	if (v >> JB_Q_MAX_LOG)
 		v = (1ull << JB_Q_MAX_LOG) - 1;
-	if (!state->count || v < state->min)
-		state->min = v;
-	if (v > state->max)
-		state->max = v;
+	if (!state->count || n < state->min)
+		state->min = n;
+	if (!state->count || n > state->max)
+		state->max = n;
 	state->count += 1;
-	state->sum += v;
+	state->sum += n;
 	i = jb_log_bucket(v, JB_Q_BITS);
 	jb_opaque(i);
 	if (i < JB_Q_BUCKETS)

@@ -8,21 +8,47 @@
 /* Keeps the compiler from moving a bounds check to a register other than the one that is used as an index. */
 #define jb_opaque(x) asm volatile("" : "+r"(x))
 
-/* A string of at most n - 1 bytes (and the NUL) from elsewhere; an address that cannot be read gives "". */
-jb_inline void jb_str_user(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
+/*
+ * A string of at most n - 1 bytes (and the NUL) from elsewhere; an address that cannot be read gives "". Returns how
+ * many bytes were written, with the NUL.
+ */
+jb_inline jb_i64 jb_str_user(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
 {
 	jb_zero(dst, size);
 	if (n > size)
 		n = size;
-	bpf_probe_read_user_str(dst, n, (const void *)address);
+	return bpf_probe_read_user_str(dst, n, (const void *)address);
 }
 
-jb_inline void jb_str_kernel(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
+jb_inline jb_i64 jb_str_kernel(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
 {
 	jb_zero(dst, size);
 	if (n > size)
 		n = size;
-	bpf_probe_read_kernel_str(dst, n, (const void *)address);
+	return bpf_probe_read_kernel_str(dst, n, (const void *)address);
+}
+
+/* The same for max_strlen bytes: a string that is longer has JB_STR_CUT where its NUL would be. */
+jb_inline void jb_str_user_max(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
+{
+	jb_u8 next = 0;
+
+	if (jb_str_user(dst, size, address, n) != size)
+		return;
+	bpf_probe_read_user(&next, 1, (const void *)(address + size - 1));
+	if (next)
+		((jb_u8 *)dst)[size - 1] = JB_STR_CUT;
+}
+
+jb_inline void jb_str_kernel_max(void *dst, jb_u32 size, jb_u64 address, jb_u64 n)
+{
+	jb_u8 next = 0;
+
+	if (jb_str_kernel(dst, size, address, n) != size)
+		return;
+	bpf_probe_read_kernel(&next, 1, (const void *)(address + size - 1));
+	if (next)
+		((jb_u8 *)dst)[size - 1] = JB_STR_CUT;
 }
 
 /* struct jb_buf with room for `room` bytes, `size` bytes in all, head and padding included. */
@@ -48,14 +74,14 @@ jb_inline void jb_buf_kernel(void *dst, jb_u32 size, jb_u64 address, jb_u64 n, j
 	bpf_probe_read_kernel(buf->data, n, (const void *)address);
 }
 
-/* Bytes before the NUL. */
+/* Bytes before the NUL, or before the mark of a string that was cut. */
 jb_noinline jb_u32 jb_strlen(const void *text, jb_u32 size)
 {
 	const jb_u8 *bytes = text;
 	jb_u32 i;
 
 	for (i = 0; i < size; i++)
-		if (!bytes[i])
+		if (!bytes[i] || (bytes[i] == JB_STR_CUT && i == size - 1))
 			break;
 	return i;
 }

@@ -20,9 +20,9 @@
 
 enum node_kind {
 	/* expressions */
-	NODE_INT,   /* value; is_unsigned: does not fit int64 */
-	NODE_REAL,    /* 99.9: text. Only where reals are taken: derived columns, points of quantiles */
-	NODE_STR,   /* text, len (escapes replaced, may not hold NUL) */
+	NODE_INT,  /* value; is_unsigned: does not fit int64 */
+	NODE_REAL, /* 99.9: text. Only where reals are taken: derived columns, points of quantiles */
+	NODE_STR,  /* text, len (escapes replaced, may not hold NUL) */
 	NODE_BOOL,  /* value */
 	NODE_PARAM, /* $1: value = number; `$#`: value = 0 with name "#". Gone after resolve */
 	NODE_IDENT, /* name: builtin without (), enumerator, macro, #define. Gone after resolve */
@@ -150,9 +150,10 @@ struct node {
 	const char *text;
 	uint32_t len;
 	uint64_t value;
-	const char *shown;	 /* the name users know it by, when a macro gave it another */
+	const char *shown;     /* the name users know it by, when a macro gave it another */
 	struct span name_span; /* of `name` alone: field, call, map */
 	bool is_unsigned, is_prefix, is_paren, arrow;
+	bool is_bad;	 /* an error about it was told: its type stays unknown */
 	bool is_literal; /* check: the value is known: ints in `value`, strings in text/len */
 	struct spelled *spelled;
 	/* annotations */

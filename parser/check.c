@@ -45,6 +45,17 @@ bool check_const_str(struct check *check, struct node *arg, const char **text)
 	return check_error(check, arg, "this must be a string literal");
 }
 
+bool check_unknown_kernel_type(struct check *check, struct node *node, const char *what)
+{
+	if (!check->lookup || lookup_has_btf(check->lookup))
+		return false;
+	check_error(check, node, "the type of %s is not known: %s", what,
+		    lookup_error(check->lookup));
+	diag_hint(check->diags, "the kernel needs CONFIG_DEBUG_INFO_BTF; BPFTRACE_BTF=FILE names "
+				"another file with its BTF");
+	return true;
+}
+
 enum space check_space(const struct check *check, const struct node *arg)
 {
 	const struct type *type = arg && arg->type ? type_plain(arg->type) : NULL;
@@ -92,7 +103,13 @@ const char *check_variable_name(struct checker *c, const char *name)
 
 static const struct type *typeof_expr(void *arg, struct node *expr)
 {
-	return check_expr(arg, expr);
+	struct checker *c = arg;
+	const struct type *type;
+
+	c->unread++;
+	type = check_expr(c, expr);
+	c->unread--;
+	return type;
 }
 
 const struct type *check_spelled(struct checker *c, const struct spelled *spelled, enum space space)
@@ -229,6 +246,7 @@ static void assign_variable(struct checker *c, struct node *at, struct variable 
 {
 	struct slot *slot = slot_of(c, variable);
 
+	slot->is_empty = false;
 	if (is_unknown(type) || !is_storable(type))
 		return;
 	if (!slot_merge(c, slot, value, type)) {
@@ -245,12 +263,26 @@ static void assign_variable(struct checker *c, struct node *at, struct variable 
 	publish(c, variable);
 }
 
+void check_first_value(struct checker *c, struct variable *variable, struct node *value)
+{
+	struct slot *slot = slot_of(c, variable);
+
+	slot->is_empty = false;
+	if (slot->type || variable->type || is_unknown(value->type))
+		return;
+	slot_merge(c, slot, value, value->type);
+	publish(c, variable);
+}
+
 static void compound_variable(struct checker *c, struct node *node)
 {
 	struct node *target = node->a;
-	const struct type *type = check_expr(c, target);
+	const struct type *type = check_value(c, node->b);
 
-	if (is_unknown(check_value(c, node->b)) || is_unknown(type))
+	if (is_unknown(type))
+		return;
+	check_first_value(c, target->variable, node->b);
+	if (is_unknown(check_expr(c, target)))
 		return;
 	type = check_arithmetic(c, node, node->op, target, node->b);
 	if (is_unknown(type))
@@ -294,6 +326,7 @@ static void check_let(struct checker *c, struct node *node)
 	}
 	if (node->b)
 		assign_variable(c, node, node->variable, node->b, check_value(c, node->b));
+	slot->is_empty = c->pub.final && !node->b;
 	publish(c, node->variable);
 	/* Nothing was ever assigned: it is the integer 0. */
 	if (c->pub.final && !node->variable->type && !node->variable->is_written)
@@ -328,9 +361,21 @@ static void check_range(struct checker *c, struct node *node)
 	c->pub.loop_depth--;
 }
 
+/* for ($x : 10): what should stand there is not guessed. */
+static bool check_is_map(struct checker *c, struct node *over)
+{
+	if (over->kind == NODE_MAP)
+		return true;
+	if (!is_unknown(check_value(c, over))) {
+		check_error(&c->pub, over, "a loop goes over a range or a map");
+		diag_hint(c->pub.diags, "for ($i : 0..10) { ... }, for ($kv : @map) { ... }");
+	}
+	return false;
+}
+
 static void check_each(struct checker *c, struct node *node)
 {
-	const struct type *type = check_map_element(c, node->a);
+	const struct type *type = check_is_map(c, node->a) ? check_map_element(c, node->a) : NULL;
 
 	if (!type || is_unknown(type) || type->kind == TYPE_NONE)
 		type = type_error();
@@ -403,12 +448,40 @@ static void check_statement(struct checker *c, struct node *node)
 	}
 }
 
+/* The word after which nothing of a block is reached; NULL: it goes on. */
+static const char *ends_block(struct checker *c, const struct node *node)
+{
+	switch (node->kind) {
+	case NODE_RETURN:
+		return "return";
+	case NODE_BREAK:
+		return "break";
+	case NODE_CONTINUE:
+		return "continue";
+	case NODE_EXPR:
+		if (node->a->kind == NODE_CALL && node->a->builtin &&
+		    node->a->builtin->flags & BUILTIN_EXITS)
+			return arena_printf(c->pub.arena, "%s()", node->a->name);
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
 void check_statements(struct checker *c, struct node *list)
 {
 	struct node *node;
+	bool told = !check_warns(c);
 
-	node_each (node, list)
+	node_each (node, list) {
+		const char *word = told || !node->next ? NULL : ends_block(c, node);
+
 		check_statement(c, node);
+		if (word)
+			diag_warn(c->pub.diags, node->next->span, "nothing after %s is reached",
+				  word);
+		told |= word != NULL;
+	}
 }
 
 /* --- the pass --- */
@@ -458,16 +531,25 @@ static bool was_told(const struct resolve *resolve, const bool *failed, size_t i
 	return false;
 }
 
+static bool is_copy(const struct resolve *resolve, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (resolve->instances.data[k]->probe == resolve->instances.data[i]->probe)
+			return true;
+	return false;
+}
+
 static bool check_final(struct checker *c, struct diags *diags)
 {
 	struct resolve *resolve = c->pub.resolve;
-	bool *failed = arena_alloc(c->pub.arena, resolve->instances.n + 1), ok = true;
+	bool *failed = arena_alloc(c->pub.arena, resolve->instances.n + 1), ok = !c->unresolved;
 
 	c->pub.final = true;
 	for (size_t i = 0; i < resolve->instances.n; i++) {
 		unsigned before;
 
 		c->pub.diags = was_told(resolve, failed, i) ? diag_new(c->pub.arena) : diags;
+		c->is_copy = is_copy(resolve, i);
 		before = diag_errors(c->pub.diags);
 		check_instance(c, i);
 		if (diag_errors(c->pub.diags) == before && ok)
@@ -488,6 +570,7 @@ bool check_program(struct check *check)
 	bool ok;
 
 	c->pub = *check;
+	c->unresolved = diag_errors(check->diags) > 0;
 	c->maps = strmap_new(check->arena);
 	c->slots = arena_alloc(check->arena, (n + 1) * sizeof(*c->slots));
 	c->pub.final = false;

@@ -32,6 +32,11 @@ bool check_const_int(struct check *check, struct node *arg, int64_t *value);
 bool check_const_str(struct check *check, struct node *arg, const char **text);
 /* Default address space of the probe being checked, for integers used as pointers. */
 enum space check_space(const struct check *check, const struct node *arg);
+/*
+ * When the kernel's types cannot be read: says that `what` is not known for that reason, and what helps. false, and
+ * nothing said, when they can.
+ */
+bool check_unknown_kernel_type(struct check *check, struct node *node, const char *what);
 /* The name under which an expression is known to users: variable, builtin, field, map; else NULL. */
 const char *check_name_of(const struct node *expr);
 

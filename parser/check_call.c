@@ -163,12 +163,31 @@ static bool check_argument(struct checker *c, struct node *call, const struct pr
 	return !param->is_const || check_constant(c, param, arg);
 }
 
+/* Calls that users know, where there is only the value without arguments here. */
+static const char *known_form(const struct node *call)
+{
+	static const struct {
+		const char *name, *form;
+	} forms[] = {
+		{ "comm", "comm(pid)" },
+		{ "ppid", "ppid(task)" },
+		{ "pcomm", "pcomm(task)" },
+	};
+
+	for (size_t i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		if (!strcmp(call->name, forms[i].name))
+			return forms[i].form;
+	return NULL;
+}
+
 static bool check_count(struct checker *c, struct node *call, const struct proto *proto)
 {
 	unsigned n = ast_count(call->args);
 
 	if (n >= proto->n_required && (n <= proto->n_params || proto->varargs))
 		return true;
+	if (n == 1 && !proto->n_params && known_form(call))
+		return check_error(&c->pub, call, "not supported yet: %s", known_form(call));
 	if (!proto->n_params)
 		check_error(&c->pub, call, "%s takes no arguments", call->name);
 	else if (n < proto->n_required)
@@ -289,14 +308,11 @@ const struct type *check_call(struct checker *c, struct node *call)
 	call->type = result_type(c, &proto->result);
 	if (!ok)
 		return call->builtin->check ? (call->type = type_error()) : call->type;
-	if (call->builtin->flags & BUILTIN_ARGS && !call->builtin->check)
-		call->type = c->pub.instance->args ? c->pub.instance->args : type_error();
-	if (call->builtin->flags & BUILTIN_ARGS && !c->pub.instance->args) {
-		check_error(&c->pub, call, "args is not available in '%s' probes",
-			    c->pub.instance->provider->name);
-		if (c->pub.instance->provider->arg)
-			diag_hint(c->pub.diags, "use arg0, arg1, ...");
-		return call->type;
+	if (call->builtin->flags & BUILTIN_ARGS && !call->builtin->check) {
+		if (!c->pub.instance->args)
+			check_error(&c->pub, call, "args is not available in '%s' probes",
+				    c->pub.instance->provider->name);
+		return c->pub.instance->args ? c->pub.instance->args : call->type;
 	}
 	return refine(c, call);
 }

@@ -57,6 +57,8 @@ bool check_condition(struct checker *c, struct node *node)
 
 static const struct type *int_literal(struct node *node)
 {
+	if (node->is_bad)
+		return type_error();
 	node->is_literal = true;
 	if (node->type &&
 	    node->type->kind == TYPE_ENUM) /* resolve found it among the enumerators */
@@ -271,7 +273,7 @@ static const struct type *check_unary(struct checker *c, struct node *node)
 
 static const struct type *check_step(struct checker *c, struct node *node)
 {
-	struct node *target = node->a;
+	struct node *target = node->a, one = { .kind = NODE_INT, .value = 1, .is_literal = true };
 	const struct type *type;
 
 	if (target->kind == NODE_MAP)
@@ -280,6 +282,8 @@ static const struct type *check_step(struct checker *c, struct node *node)
 		check_error(&c->pub, node, "'%s' needs a variable or a map", ast_op_text(node->op));
 		return node->type;
 	}
+	one.type = type_i64();
+	check_first_value(c, target->variable, &one);
 	type = check_expr(c, target);
 	if (is_unknown(type))
 		return type;
@@ -383,12 +387,21 @@ static const struct type *check_members(struct checker *c, struct node *node)
 
 static const struct type *check_variable(struct checker *c, struct node *node)
 {
-	(void)c;
+	struct slot *slot = node->variable ? &c->vars[node->variable->index] : NULL;
+
+	if (slot && slot->is_empty && check_warns(c)) {
+		diag_warn(c->pub.diags, node->span,
+			  "%s is used before anything is assigned to it: it is 0",
+			  arena_printf(c->pub.arena, "$%s", check_variable_name(c, node->name)));
+		slot->is_empty = false;
+	}
 	return node->variable && node->variable->type ? node->variable->type : type_error();
 }
 
 static const struct type *unsupported(struct checker *c, struct node *node, const char *what)
 {
+	if (c->unresolved)
+		return type_error();
 	check_error(&c->pub, node, "not supported yet: %s", what);
 	return node->type;
 }
@@ -422,7 +435,8 @@ static const struct type *type_of(struct checker *c, struct node *node)
 	case NODE_DEREF:
 		return check_deref(c, node);
 	case NODE_ADDR:
-		return unsupported(c, node, "the address of a variable or a map");
+		check_error(&c->pub, node, "not supported yet: the address of a variable or a map");
+		return node->type;
 	case NODE_INCDEC:
 		return check_step(c, node);
 	case NODE_COND:

@@ -15,6 +15,7 @@ struct slot {
 	bool is_literal; /* only non-negative integer literals so far: the first real integer decides */
 	bool is_zero;  /* only the literal 0 so far: may become a pointer */
 	bool is_fixed; /* declared with a type */
+	bool is_empty; /* last round: a variable declared without a value, and nothing assigned yet */
 };
 
 struct map_state {
@@ -23,7 +24,7 @@ struct map_state {
 	unsigned n_keys;
 	struct slot value;
 	const struct type *aggregate; /* TYPE_AGG */
-	bool told;		      /* its error was reported */
+	bool is_written;	      /* what was written may have had an error of its own */
 };
 
 struct checker {
@@ -31,7 +32,16 @@ struct checker {
 	struct strmap *maps; /* name -> struct map_state */
 	struct slot **slots; /* per instance, by the variable's index */
 	struct slot *vars;   /* of the instance being checked */
+	bool unresolved;     /* names have errors: parts of the tree have no meaning */
+	bool is_copy;	     /* the instance is a copy of one that was checked already */
+	unsigned unread;     /* inside of sizeof or typeof, where nothing is computed */
 };
+
+/* Warnings belong to the last round, and are told once for all copies of a probe. */
+static inline bool check_warns(const struct checker *c)
+{
+	return c->pub.final && !c->is_copy && !c->unread;
+}
 
 static inline struct checker *checker_of(struct check *check)
 {
@@ -43,6 +53,8 @@ static inline struct checker *checker_of(struct check *check)
 bool slot_merge(struct checker *c, struct slot *slot, const struct node *node,
 		const struct type *type);
 void check_statements(struct checker *c, struct node *list);
+/* `let $x; $x += value`: nothing but its use says what $x is. */
+void check_first_value(struct checker *c, struct variable *variable, struct node *value);
 /* What the type of a written-out type is here; `space`: of the pointers in it. */
 const struct type *check_spelled(struct checker *c, const struct spelled *spelled,
 				 enum space space);

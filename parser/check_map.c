@@ -169,20 +169,22 @@ void check_map_keys(struct checker *c, struct node *node, struct node *keys)
 
 /* --- reading --- */
 
+/* Nothing is said about a map that is written to somewhere: the error is there. */
 static const struct type *undefined(struct checker *c, struct node *node)
 {
+	const struct map_state *state = check_map_state(c, node);
 	struct nearest nearest;
 
-	if (!c->pub.final)
+	if (!c->pub.final || state->is_written)
 		return type_error();
 	check_error(&c->pub, node, "undefined map: %s", node->name);
 	nearest_init(&nearest, node->name);
 	for (size_t i = 0; i < strmap_len(c->maps); i++) {
 		void *value;
 		const char *name = strmap_at(c->maps, i, &value);
-		const struct map_state *state = value;
+		const struct map_state *other = value;
 
-		if (state->value.type || state->aggregate)
+		if (other->value.type || other->aggregate)
 			nearest_try(&nearest, name);
 	}
 	if (nearest.best)
@@ -363,6 +365,7 @@ void check_map_assign(struct checker *c, struct node *assign)
 	struct node *target = assign->a;
 	struct map_state *state = check_map_state(c, target);
 
+	state->is_written = true;
 	check_map_keys(c, target, target->key);
 	target->type = type_none();
 	if (assign->b->kind == NODE_CALL && assign->b->aggregate)

@@ -111,10 +111,20 @@ static const struct type *no_field(struct checker *c, struct node *node, const s
 	return node->type;
 }
 
+/* curtask and its like: of a type that the kernel defines. */
+static bool is_kernel_value(const struct node *node)
+{
+	return node->kind == NODE_CALL && node->builtin && !node->args &&
+	       type_plain(node->type)->space == SPACE_KERNEL;
+}
+
 static const struct type *pointee(struct checker *c, struct node *node, const struct type *pointer)
 {
 	const struct type *base = pointer->base;
 
+	if (base->kind == TYPE_NONE && is_kernel_value(node->a) &&
+	    check_unknown_kernel_type(&c->pub, node, node->a->name))
+		return type_error();
 	if (base->kind == TYPE_NONE) {
 		check_error(&c->pub, node, "'%s' does not say what it points at",
 			    check_shown(c, pointer));
@@ -375,8 +385,10 @@ static const struct type *spelled_or_value(struct checker *c, struct node *node)
 {
 	const struct type *type;
 
+	c->unread++;
 	type = node->spelled ? check_spelled(c, node->spelled, SPACE_UNKNOWN)
 			     : check_value(c, node->a);
+	c->unread--;
 	if (!is_unknown(type))
 		complete(c, type);
 	return type;

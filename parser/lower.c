@@ -257,7 +257,8 @@ static void lower_site(struct lowering *l, struct node *call)
 			    call->builtin->name);
 	site->lost_counter = plan_add_counter(plan, COUNTER_LOST, call->span, text);
 	plan->counters.data[site->lost_counter].site = call->site;
-	if (!site->control && !is_timed(l->instance->provider))
+	/* A loop writes as fast as a busy tracepoint, wherever it stands. */
+	if (!site->control && (!is_timed(l->instance->provider) || l->instance->has_loop))
 		plan->hot_events = true;
 }
 

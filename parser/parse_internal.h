@@ -18,12 +18,13 @@ struct token {
 	bool is_real;	  /* a number with a decimal point: `text` is its value */
 	bool is_unsigned; /* integer that does not fit int64 */
 	uint64_t value;	  /* integers, $N */
+	const char *hint; /* of TOKEN_DIAG, may be NULL */
 };
 
 /* Entries of the array that bison never sees. */
 enum token_extra {
 	TOKEN_DIAG =
-		-1, /* an error found by the lexer, reported in its turn: text; value: hint or 0 */
+		-1, /* an error found by the lexer, reported in its turn: text, hint */
 };
 
 struct token_vec {

@@ -54,22 +54,30 @@ struct map *front_map(struct resolve *resolve, const char *name, struct span spa
 static bool is_known_elsewhere(const char *name)
 {
 	static const char *const names[] = {
-		"tseries",	"skboutput",  "socket_cookie", "path",		"override",
-		"signal",	"write_user", "unwatch",       "debugf",	"errorf",
-		"warnf",	"assert",     "fail",	       "static_assert", "container_of",
-		"percpu_kaddr", "cgroupid",   "kfunc_exist",   "kfunc_allowed", "is_err",
-		"find",		"dw_ustack",  "usermode",      "has_cpid",	"memcmp",
-		"strstr",	"str_concat", "strcap",	       "signal_thread", "signal_name",
-		"uaddr",	"skb",	      "comptime",      "typeinfo",	"config",
-		"flags",	"bhist",      "jitter",	       "macaddr",	"probetype",
-		"is_str",	"is_ptr",     "is_array",      "is_integer",	"is_literal",
-		"len",		"pton",	      "system",
+		"assert",	 "assert_str",	  "bhist",	   "comptime",
+		"config",	 "container_of",  "debugf",	   "default_str_length",
+		"dw_ustack",	 "fail",	  "find",	   "flags",
+		"has_cpid",	 "is_array",	  "is_err",	   "is_integer",
+		"is_literal",	 "is_ptr",	  "is_str",	   "is_unsigned_integer",
+		"jitter",	 "kfunc_allowed", "kfunc_exist",   "memcmp",
+		"override",	 "path",	  "percpu_kaddr",  "probetype",
+		"sarg0",	 "sarg1",	  "sarg2",	   "sarg3",
+		"sarg4",	 "sarg5",	  "signal",	   "signal_name",
+		"signal_thread", "skboutput",	  "socket_cookie", "static_assert",
+		"str_concat",	 "strcap",	  "tseries",	   "typeinfo",
+		"uaddr",	 "unwatch",	  "usermode",	   "write_user",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], name))
 			return true;
 	return false;
+}
+
+/* arg10 and beyond: a name that no row has. */
+static bool is_register_arg(const char *name)
+{
+	return !strncmp(name, "arg", 3) && name[3] && !name[3 + strspn(name + 3, "0123456789")];
 }
 
 static void try_rows(const struct resolve *resolve, struct nearest *nearest)
@@ -100,6 +108,11 @@ static void unknown_name(struct resolve *resolve, const struct node *node, const
 
 	if (is_known_elsewhere(node->name)) {
 		diag_error(resolve->diags, span, "not supported yet: %s", node->name);
+		return;
+	}
+	if (is_register_arg(node->name)) {
+		diag_error(resolve->diags, span,
+			   "x86_64 passes six arguments in registers: arg0 to arg5");
 		return;
 	}
 	diag_error(resolve->diags, span, "unknown %s '%s'", what, node->name);
@@ -178,13 +191,12 @@ static void resolve_ident(struct resolve *resolve, struct node *node)
 	if (registry_aggregate(resolve->registry, node->name)) {
 		diag_error(resolve->diags, node->span, "%s is a function: write %s(...)",
 			   node->name, node->name);
-		node->kind = NODE_INT;
-		return;
+	} else {
+		unknown_name(resolve, node, "identifier");
 	}
-	unknown_name(resolve, node, "identifier");
 	node->kind = NODE_INT; /* a value that disturbs nobody: the error is told */
 	node->name = NULL;
-	node->type = type_error();
+	node->is_bad = true;
 }
 
 /* --- calls --- */
@@ -395,11 +407,36 @@ void resolve_tree(struct resolve *resolve, struct node *node)
 
 /* --- the program --- */
 
+/* What is in these headers is in BTF as well, constants of the preprocessor excepted. */
+static bool is_kernel_header(const struct node *import)
+{
+	static const char *const folders[] = { "<linux/", "<net/", "<asm/", "<asm-generic/",
+					       "<uapi/" };
+
+	for (size_t i = 0; i < sizeof(folders) / sizeof(folders[0]); i++)
+		if (!strncmp(import->text, folders[i], strlen(folders[i])))
+			return true;
+	return false;
+}
+
 static bool is_header(const struct node *import)
 {
 	size_t len = strlen(import->text);
 
 	return import->text[0] == '<' || (len > 2 && !strcmp(import->text + len - 2, ".h"));
+}
+
+static void import(struct resolve *resolve, const struct node *item)
+{
+	if (is_kernel_header(item) && resolve->lookup && lookup_has_btf(resolve->lookup))
+		diag_warn(resolve->diags, item->span,
+			  "%s is not needed: kernel types come from BTF", item->text);
+	else if (is_header(item))
+		diag_error(resolve->diags, item->span,
+			   "not supported yet: #include (kernel types come from BTF; define user "
+			   "types in the script)");
+	else
+		diag_error(resolve->diags, item->span, "not supported yet: import");
 }
 
 static void declare_map(struct resolve *resolve, const struct node *decl)
@@ -453,12 +490,7 @@ static void collect_item(struct resolve *resolve, struct node *item)
 		diag_error(resolve->diags, item->span, "not supported yet: metric");
 		break;
 	case NODE_IMPORT:
-		if (is_header(item))
-			diag_error(resolve->diags, item->span,
-				   "not supported yet: #include (kernel types come from BTF; "
-				   "define user types in the script)");
-		else
-			diag_error(resolve->diags, item->span, "not supported yet: import");
+		import(resolve, item);
 		break;
 	default:
 		break;

@@ -91,37 +91,53 @@ static const struct type *builtin_name(const struct spelling *s, const char *nam
 
 struct type_search {
 	struct arena *arena;
-	struct nearest nearest;
+	struct nearest nearest; /* of the name without its keyword */
+	const char *keyword;	/* begins with "struct " and the like, */
+	size_t skip;		/* this many bytes of it */
 };
 
 /* The spelling lives as long as this call: what is near enough is copied. */
 static void try_candidate(void *arg, const char *spelling)
 {
 	struct type_search *search = arg;
+	const char *name = spelling + search->skip;
 
-	nearest_try(&search->nearest, spelling);
-	if (search->nearest.best == spelling)
-		search->nearest.best = arena_strdup(search->arena, spelling);
+	if (strncmp(spelling, search->keyword, search->skip) != 0)
+		return;
+	nearest_try(&search->nearest, name);
+	if (search->nearest.best == name)
+		search->nearest.best = arena_strdup(search->arena, name);
 }
 
 static const struct type *unknown(const struct spelling *s, const struct spelled *spelled,
 				  const char *spelling)
 {
 	struct type_search search = { .arena = s->arena };
+	bool has_btf = s->lookup && lookup_has_btf(s->lookup);
 
 	diag_error(s->diags, spelled->span, "unknown type '%s'", spelling);
-	nearest_init(&search.nearest, spelling);
-	for (size_t i = 0; i < sizeof(int_names) / sizeof(int_names[0]); i++)
-		nearest_try(&search.nearest, int_names[i].name);
-	nearest_try(&search.nearest, "string");
-	nearest_try(&search.nearest, "buffer");
-	if (!search.nearest.best && s->lookup && lookup_has_btf(s->lookup))
+	search.skip = strlen(spelling) - strlen(spelled->name);
+	search.keyword = spelling;
+	nearest_init(&search.nearest, spelled->name);
+	if (!search.skip) {
+		for (size_t i = 0; i < sizeof(int_names) / sizeof(int_names[0]); i++)
+			nearest_try(&search.nearest, int_names[i].name);
+		nearest_try(&search.nearest, "string");
+		nearest_try(&search.nearest, "buffer");
+	}
+	if (!search.nearest.best && has_btf)
 		lookup_each_type(s->lookup, try_candidate, &search);
-	if (search.nearest.best)
-		diag_hint_nearest(s->diags, search.nearest.best);
-	else
-		diag_hint(s->diags, "define it in the script, before the first probe: %s { ... };",
-			  spelling);
+	if (search.nearest.best) {
+		diag_hint_nearest(s->diags, arena_printf(s->arena, "%.*s%s", (int)search.skip,
+							 spelling, search.nearest.best));
+		return type_error();
+	}
+	if (s->lookup && !has_btf)
+		diag_hint(s->diags, "%s", lookup_error(s->lookup));
+	else if (s->space == SPACE_USER)
+		diag_hint(s->diags, "types of the target's DWARF are not supported yet");
+	diag_hint(s->diags, "define it in the script, before the first probe: %s { ... };",
+		  spelling);
 	return type_error();
 }
 

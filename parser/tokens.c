@@ -240,11 +240,19 @@ static void join_type_words(struct parser *p, struct token *token)
 
 static void report_lexical(struct parser *p, const struct token *token)
 {
-	const char *hint = (const char *)(uintptr_t)token->value;
-
 	diag_error(p->diags, token->span, "%s", token->text);
-	if (hint)
-		diag_hint(p->diags, "%s", hint);
+	if (token->hint)
+		diag_hint(p->diags, "%s", token->hint);
+}
+
+/* `comptime e` is told and read as `e`. With a parenthesis behind it, it looks like a call. */
+static bool is_comptime(const struct token *token, const struct token *next)
+{
+	static const int kinds[] = { T_INT,   T_STR,	T_VAR,	    T_MAP, T_PARAM, T_IDENT, T_TRUE,
+				     T_FALSE, T_SIZEOF, T_OFFSETOF, T_IF,  '!',	    '~',     0 };
+
+	return token->kind == T_IDENT && !strcmp(token->text, "comptime") &&
+	       is_any(next->kind, kinds);
 }
 
 /* Report and pass lexical errors, drop qualifiers of types. */
@@ -256,6 +264,8 @@ static void skip_unseen(struct parser *p)
 
 		if (token->kind == TOKEN_DIAG)
 			report_lexical(p, token);
+		else if (!is_name && is_comptime(token, next))
+			diag_error(p->diags, token->span, "not supported yet: comptime");
 		else if (is_name || !is_qualifier(token) ||
 			 !(next->kind == T_IDENT || next->kind == '*' || begins_type(next)))
 			return;

@@ -141,7 +141,10 @@ static bool front(struct jb_program *program, struct resolve *resolve)
 		.unsafe = program->options.unsafe,
 	};
 
-	return resolve_program(resolve) && check_program(&check) && lower_program(resolve) &&
+	/* Types are looked at in spite of unknown names, so that all mistakes are told at once. */
+	bool good = resolve_program(resolve);
+
+	return check_program(&check) && good && lower_program(resolve) &&
 	       !diag_errors(program->diags);
 }
 

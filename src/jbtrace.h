@@ -80,13 +80,16 @@ JB_API struct jb_run *jb_start(struct jb_program *program, const struct jb_run_o
 JB_API int jb_fd(const struct jb_run *run);
 /* Handle what is there, waiting up to timeout_ms. 1: go on, 0: the script has ended, <0: -errno. */
 JB_API int jb_step(struct jb_run *run, int timeout_ms);
-/* Detach, run end probes, print maps, free. Returns what the script gave to exit(), else 0. */
+/* Detach, run end probes, print maps, free. Returns what the script gave to exit(), else 0, or 1: output was lost. */
 JB_API int jb_stop(struct jb_run *run);
 
 /* May this process trace? 0, or -EPERM after a sentence to `messages`. */
 JB_API int jb_check_privileges(FILE *messages);
-/* "provider:glob", or a glob over all providers, or "struct x". verbose: with arguments. Number of lines, or -errno. */
-JB_API long jb_list(const char *pattern, bool verbose, FILE *out, FILE *messages);
+/*
+ * "provider:glob", or a glob over all providers, or "struct x". pid: files are named as with -p; 0: none. verbose: with
+ * arguments. Number of lines, or -errno.
+ */
+JB_API long jb_list(const char *pattern, int pid, bool verbose, FILE *out, FILE *messages);
 /* What this machine supports, and what is used instead of what is missing. */
 JB_API void jb_info(bool json, FILE *out);
 JB_API void jb_help_builtins(FILE *out);

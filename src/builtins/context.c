@@ -7,6 +7,10 @@
 #include <stdlib.h>
 
 #include "codegen/cg.h"
+#include "lookup/lookup.h"
+
+/* What user functions get in registers; what does not fit there lies on the stack. */
+#define REGISTER_ARGS 6
 
 const char *builtin_word(const struct node *arg)
 {
@@ -60,6 +64,10 @@ static bool check_arg(struct check *check, struct node *node)
 	int n = arg_number(node);
 	struct ctx_item item = find_arg(check->instance, n, &type);
 
+	if (item.kind == CTX_NONE && n >= REGISTER_ARGS &&
+	    find_arg(check->instance, 0, &type).kind != CTX_NONE)
+		return check_error(check, node,
+				   "x86_64 passes six arguments in registers: arg0 to arg5");
 	if (item.kind == CTX_NONE)
 		return check_error(check, node, "%s is not available in '%s' probes",
 				   node->builtin->name, check->instance->provider->name);
@@ -77,11 +85,33 @@ static void *gen_arg(struct cg *cg, const struct node *node, void *dst)
 	return cg_ctx_item(cg, find_arg(cg_instance(cg), arg_number(node), &type));
 }
 
+/* User functions would need debug information, kernel functions and events the kernel's. */
+static bool no_args(struct check *check, struct node *node)
+{
+	const struct instance *instance = check->instance;
+	const struct target *target = first_target(instance);
+	const struct type *type = NULL;
+
+	if (target && target->path) {
+		check_error(check, node, "not supported yet: args of user functions (needs DWARF)");
+		diag_hint(check->diags,
+			  find_arg(instance, 0, &type).kind != CTX_NONE
+				  ? "use arg0, arg1, ... and a cast"
+				  : "a span has arg0, arg1, ... at the return: span:FILE:FUNCTION");
+		return false;
+	}
+	if (instance->provider->args && check_unknown_kernel_type(check, node, "args"))
+		return false;
+	check_error(check, node, "args is not available in '%s' probes", instance->provider->name);
+	if (find_arg(instance, 0, &type).kind != CTX_NONE)
+		diag_hint(check->diags, "use arg0, arg1, ...");
+	return false;
+}
+
 static bool check_args(struct check *check, struct node *node)
 {
 	if (!check->instance->args)
-		return check_error(check, node, "args is not available in '%s' probes",
-				   check->instance->provider->name);
+		return no_args(check, node);
 	node->type = check->instance->args;
 	return true;
 }
@@ -117,10 +147,15 @@ static bool check_probe(struct check *check, struct node *node)
 static bool check_func(struct check *check, struct node *node)
 {
 	const struct target *target = first_target(check->instance);
+	bool is_function = target && target->func &&
+			   (target->path || check->instance->provider->flags & PROVIDER_SPAN);
 
-	if (target && !target->func)
-		return check_error(check, node, "func is not available in '%s' probes",
-				   check->instance->provider->name);
+	if (target && !is_function) {
+		check_error(check, node, "func is not available in '%s' probes",
+			    check->instance->provider->name);
+		diag_hint(check->diags, "probe is the name of the whole probe");
+		return false;
+	}
 	node->type = type_named(check->types, &named_types_context[1], type_u32(), 0, NULL);
 	return true;
 }
@@ -139,8 +174,16 @@ static void *gen_target(struct cg *cg, const struct node *node, void *dst)
 	return cg_target_id(cg);
 }
 
+/* A probe whose arguments have names has nothing else in its context. */
 static bool check_ctx(struct check *check, struct node *node)
 {
+	const struct provider *provider = check->instance->provider;
+
+	if (provider->args && !provider->arg) {
+		check_error(check, node, "ctx is not available in '%s' probes", provider->name);
+		diag_hint(check->diags, "use args.NAME; probe tells which probe it is");
+		return false;
+	}
 	node->type = type_ptr(check->types, type_none(), SPACE_CTX);
 	return true;
 }

@@ -26,7 +26,7 @@ static void merge_quantiles(const struct agg_args *args, void *into, const void 
 		return;
 	if (!q->count || other->min < q->min)
 		q->min = other->min;
-	if (other->max > q->max)
+	if (!q->count || other->max > q->max)
 		q->max = other->max;
 	q->count += other->count;
 	q->sum += other->sum;
@@ -34,15 +34,23 @@ static void merge_quantiles(const struct agg_args *args, void *into, const void 
 		q->bucket[i] += other->bucket[i];
 }
 
-/* The middle of the bucket that holds the number of this rank (from 1), but nothing outside of what was seen. */
-static uint64_t number_at(const struct jb_quantiles *q, uint64_t rank)
+/*
+ * The middle of the bucket that holds the number of this rank (from 1), but nothing outside of what was seen. Of
+ * numbers that no bucket is for only the extremes are known.
+ */
+static int64_t number_at(const struct jb_quantiles *q, uint64_t rank)
 {
-	uint64_t seen = 0, middle;
+	uint64_t seen = 0;
+	int64_t middle;
 	struct bucket bounds;
 	uint32_t i = 0;
 
 	while (i < JB_Q_BUCKETS - 1 && (seen += q->bucket[i]) < rank)
 		i++;
+	if (i == 0 && q->min < 0)
+		return q->min;
+	if (i == JB_Q_BUCKETS - 1 && q->max >> JB_Q_MAX_LOG)
+		return q->max;
 	bounds = log_bucket_bounds(i, JB_Q_BITS);
 	middle = bounds.low + (bounds.high - bounds.low) / 2;
 	if (middle < q->min)
@@ -51,7 +59,7 @@ static uint64_t number_at(const struct jb_quantiles *q, uint64_t rank)
 }
 
 /* The smallest number that is not exceeded by this share (in tenths of a percent) of all. */
-static uint64_t quantile(const struct jb_quantiles *q, unsigned point)
+static int64_t quantile(const struct jb_quantiles *q, unsigned point)
 {
 	uint64_t rank = q->count / 1000 * point + (q->count % 1000 * point + 999) / 1000;
 
@@ -117,15 +125,15 @@ static struct value quantiles_value(struct decode *decode, const struct type *ty
 	names[n] = "count";
 	items[n++] = value_uint(q->count);
 	names[n] = "min";
-	items[n++] = value_uint(q->min);
+	items[n++] = value_int(q->min);
 	for (unsigned i = 0; i < n_points; i++) {
 		names[n] = point_name(decode->arena, points[i]);
-		items[n++] = value_uint(quantile(q, points[i]));
+		items[n++] = value_int(quantile(q, points[i]));
 	}
 	names[n] = "max";
-	items[n++] = value_uint(q->max);
+	items[n++] = value_int(q->max);
 	names[n] = "_sum";
-	items[n++] = hidden(value_uint(q->sum));
+	items[n++] = hidden(value_int(q->sum));
 	names[n] = "_hist";
 	items[n++] = hidden(hist_of(decode->arena, q));
 	return (struct value){ .kind = VALUE_RECORD, .items = items, .names = names, .len = n };

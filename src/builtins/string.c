@@ -92,7 +92,11 @@ static void *gen_str(struct cg *cg, const struct node *node, void *dst)
 	LLVMValueRef argv[] = { dst, cg_int(cg, node->type->size), address,
 				source_length(cg, node, node->type->size) };
 
-	cg_rt(cg, node->value == SPACE_USER ? "jb_str_user" : "jb_str_kernel", argv, 4);
+	if (node->type->size == cg_plan(cg)->max_strlen)
+		cg_rt(cg, node->value == SPACE_USER ? "jb_str_user_max" : "jb_str_kernel_max", argv,
+		      4);
+	else
+		cg_rt(cg, node->value == SPACE_USER ? "jb_str_user" : "jb_str_kernel", argv, 4);
 	return NULL;
 }
 

@@ -32,14 +32,14 @@ static const char *find_stack_mode(const char *word)
 static bool check_stack(struct check *check, struct node *node)
 {
 	const struct named_type *named = &named_types_symbol[node->builtin->name[0] == 'u'];
-	const char *mode = NULL, *word;
+	const char *mode = check->plan->stack_mode, *word;
 	int64_t frames = JB_STACK_FRAMES;
 	struct node *arg;
 
 	node_each (arg, node->args) {
 		word = builtin_word(arg);
 		if (word) {
-			mode = find_stack_mode(word);
+			mode = !strcmp(word, "build_id") ? word : find_stack_mode(word);
 			if (!mode)
 				return check_error(
 					check, arg,
@@ -52,6 +52,10 @@ static bool check_stack(struct check *check, struct node *node)
 					   JB_STACK_FRAMES);
 		}
 	}
+	if (!strcmp(mode, "build_id"))
+		return check_error(check, node, "not supported yet: stack mode build_id");
+	if (!strcmp(mode, "bpftrace"))
+		mode = NULL;
 	node->type = type_named(check->types, named,
 				type_array(check->types, type_u64(), 1 + frames), frames, mode);
 	return true;
@@ -141,6 +145,8 @@ static struct value decode_stack(struct decode *decode, const struct type *type,
 	}
 	if (type->param && !strcmp(type->param, "folded"))
 		return fold(decode->arena, frames, n);
+	if (type->param)
+		stack.text = !strcmp(type->param, "perf") ? "\t" : "";
 	stack.items = frames;
 	stack.len = n;
 	return stack;

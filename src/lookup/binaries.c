@@ -46,9 +46,30 @@ static bool same_file(const char *a, const char *b)
 	return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
 }
 
-/* With a process, the path is meant as that process sees it. */
-static int add_path(struct lookup *lookup, const char *word, int pid, binary_vec *found)
+/* A file in the same folder whose name resembles this one, or NULL. */
+static const char *nearest_path(struct lookup *lookup, const char *path)
 {
+	const char *name = strrchr(path, '/') + 1;
+	const char *folder = arena_strndup(lookup->arena, path, (size_t)(name - path));
+	struct nearest nearest;
+	DIR *dir = opendir(folder);
+	struct dirent *entry;
+
+	nearest_init(&nearest, name);
+	while (dir && (entry = readdir(dir)))
+		if (entry->d_type == DT_REG || entry->d_type == DT_LNK)
+			nearest_try(&nearest, arena_strdup(lookup->arena, entry->d_name));
+	if (dir)
+		closedir(dir);
+	return nearest.best ? arena_printf(lookup->arena, "%s%s", folder, nearest.best) : NULL;
+}
+
+/* With a process, the path is meant as that process sees it. */
+static int add_path(struct lookup *lookup, const char *word, int pid, binary_vec *found,
+		    const char **nearest)
+{
+	int err;
+
 	const char *path = word;
 
 	if (pid && word[0] == '/') {
@@ -57,9 +78,12 @@ static int add_path(struct lookup *lookup, const char *word, int pid, binary_vec
 		if (access(through, F_OK) == 0 && !same_file(through, word))
 			path = through;
 	}
-	if (!add_file(lookup, found, path, word))
-		return lookup_fail(lookup, errno, "%s cannot be used: %s", word, strerror(errno));
-	return 0;
+	if (add_file(lookup, found, path, word))
+		return 0;
+	err = errno;
+	if (err == ENOENT)
+		*nearest = nearest_path(lookup, word);
+	return lookup_fail(lookup, err, "%s cannot be used: %s", word, strerror(err));
 }
 
 static int add_executable(struct lookup *lookup, int pid, binary_vec *found)
@@ -327,7 +351,7 @@ static int find_binaries(struct lookup *lookup, const char *word, int pid, binar
 				   "without -p, a program or library must be named");
 	if (strchr(word, '/'))
 		return is_glob(word) ? add_glob(lookup, word, found)
-				     : add_path(lookup, word, pid, found);
+				     : add_path(lookup, word, pid, found, nearest);
 	if (!is_glob(word))
 		return add_word(lookup, word, pid, found, nearest);
 	if (!add_mapped(lookup, word, pid, found))

@@ -175,7 +175,9 @@ static void fill_enum(struct lookup *lookup, struct type *type, const struct btf
 			name = btf_enum(t)[i].name_off;
 			values[i].value = is_signed ? v : (int64_t)(uint32_t)v;
 		}
-		values[i].name = btf__name_by_offset(lookup->btf->btf, name);
+		values[i].name = name_of(lookup->btf, name);
+		if (!values[i].name)
+			values[i].name = "?";
 	}
 	type->values = values;
 	type->n_values = n;
@@ -503,8 +505,10 @@ static void index_enum(struct lookup *lookup, uint32_t id, const struct btf_type
 	for (unsigned i = 0; i < n; i++) {
 		uint32_t offset =
 			btf_is_enum64(t) ? btf_enum64(t)[i].name_off : btf_enum(t)[i].name_off;
-		const char *name = btf__name_by_offset(btf->btf, offset);
+		const char *name = name_of(btf, offset);
 
+		if (!name)
+			continue;
 		places[i] = (struct enumerator_place){ id, i };
 		if (!strmap_get(btf->enumerators, name))
 			strmap_put(btf->enumerators, name, &places[i]);
@@ -576,8 +580,9 @@ static void index_traces(struct lookup *lookup)
 
 		if (!btf_is_typedef(t) && !btf_is_func(t))
 			continue;
-		name = btf__name_by_offset(btf->btf, t->name_off);
-		if (!strncmp(name, btf_is_func(t) ? "__traceiter_" : "btf_trace_",
+		name = name_of(btf, t->name_off);
+		if (name &&
+		    !strncmp(name, btf_is_func(t) ? "__traceiter_" : "btf_trace_",
 			     btf_is_func(t) ? strlen("__traceiter_") : strlen("btf_trace_")))
 			index_trace(lookup, t, name);
 	}

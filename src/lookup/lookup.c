@@ -51,6 +51,16 @@ int lookup_fail(struct lookup *lookup, int error, const char *fmt, ...)
 	return -error;
 }
 
+void lookup_set_pid(struct lookup *lookup, int pid)
+{
+	lookup->pid = pid;
+}
+
+int lookup_pid(const struct lookup *lookup)
+{
+	return lookup->pid;
+}
+
 /* Files of /proc and tracefs have no size, and end at the first empty read. */
 int file_read(const char *path, struct buf *text)
 {

@@ -20,6 +20,9 @@ void lookup_free(struct lookup *lookup);
 /* One sentence about the last failure, e.g. "libavcodec is not mapped by any process and not in the loader's cache". */
 const char *lookup_error(const struct lookup *lookup);
 struct arena *lookup_arena(struct lookup *lookup);
+/* For listing: the process whose files are meant, 0: none. */
+void lookup_set_pid(struct lookup *lookup, int pid);
+int lookup_pid(const struct lookup *lookup);
 
 /* --- kernel BTF (btf.c) --- */
 /* "struct task_struct", "enum x", or a typedef; completed. NULL: not there. */

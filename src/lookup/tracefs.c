@@ -108,6 +108,11 @@ static const char *find_tracefs(struct lookup *lookup, struct tracefs_facts *tra
 		if (has_events(lookup, path))
 			return path;
 	}
+	if (tracefs->mount_fd == -EPERM) {
+		tracefs->error =
+			"tracefs, where tracepoints are described, cannot be read: that needs root";
+		return NULL;
+	}
 	tracefs->error = arena_printf(lookup->arena,
 				      "tracefs is not mounted and cannot be mounted privately: %s",
 				      strerror(tracefs->mount_fd < 0 ? -tracefs->mount_fd : errno));

@@ -251,7 +251,7 @@ static const struct type *field_type(struct lookup *lookup, const struct format_
 
 /* --- text --- */
 
-static char *trim_end(char *begin, char *end)
+static char *trim_end(const char *begin, char *end)
 {
 	while (end > begin && isspace((unsigned char)end[-1]))
 		end--;

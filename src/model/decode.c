@@ -79,13 +79,20 @@ static struct value decode_scalar(const struct type *type, const uint8_t *bytes)
 	return scalar_value(type, raw);
 }
 
+/* Strings that were read with max_strlen bytes of room end with a mark when that was too little. */
+static bool is_cut(const struct decode *decode, const uint8_t *bytes, size_t len)
+{
+	return decode->plan && len == decode->plan->max_strlen && bytes[len - 1] == JB_STR_CUT;
+}
+
 static struct value decode_text(struct decode *decode, const uint8_t *bytes, size_t size)
 {
 	size_t len = strnlen((const char *)bytes, size);
-	struct value value =
-		value_str(arena_strndup(decode->arena, (const char *)bytes, len), (uint32_t)len);
+	bool cut = len && is_cut(decode, bytes, len);
+	struct value value = value_str(arena_strndup(decode->arena, (const char *)bytes, len - cut),
+				       (uint32_t)(len - cut));
 
-	value.truncated = len == size && size > 0;
+	value.truncated = cut || (len == size && size > 0);
 	if (value.truncated && decode->plan)
 		value.trailer = decode->plan->trunc_trailer;
 	return value;

@@ -369,9 +369,11 @@ static void text_bytes(struct buf *out, const struct value *value)
 	out->len += (size_t)(at - begin);
 }
 
+/* A stack without frames, as that of an idle CPU in user mode, is no text at all. */
 static void text_stack(struct buf *out, const struct value *value)
 {
-	buf_putc(out, '\n');
+	if (value->len)
+		buf_putc(out, '\n');
 	for (uint32_t i = 0; i < value->len; i++) {
 		buf_puts(out, value->text ? value->text : STACK_INDENT);
 		value_text(out, &value->items[i]);

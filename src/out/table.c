@@ -222,12 +222,14 @@ static void put_header(struct buf *out, const struct grid *grid)
 
 static void put_rows(struct buf *out, const struct grid *grid)
 {
-	for (size_t i = 0; i < grid->cells.n; i++) {
-		size_t column = i % grid->columns.n;
+	size_t column = 0;
 
+	for (size_t i = 0; i < grid->cells.n; i++) {
 		put_cell(out, grid, column, &grid->cells.data[i]);
-		if (column + 1 == grid->columns.n)
-			buf_putc(out, '\n');
+		if (++column < grid->columns.n)
+			continue;
+		buf_putc(out, '\n');
+		column = 0;
 	}
 }
 

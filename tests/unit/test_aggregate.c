@@ -318,6 +318,37 @@ static void test_quantiles_every_size(void **state)
 	free(q);
 }
 
+/* Numbers below 0 and from 2^48 on have no buckets of their own: extremes and sum are exact all the same. */
+static void test_quantiles_outside(void **state)
+{
+	const struct aggregate *row = &aggregates_quantiles[0];
+	struct type type = type_of(row, (struct agg_args){ .n = { 500 }, .n_count = 6 });
+	struct jb_quantiles *cpu = calloc(3, sizeof(*cpu));
+	struct arena *arena = arena_new();
+	struct decode decode = { .arena = arena };
+	struct value value;
+
+	(void)state;
+	jb_quantiles_add(&cpu[1], -5, 0, 0, 0, 0, 0, 0);
+	jb_quantiles_add(&cpu[2], -7, 0, 0, 0, 0, 0, 0);
+	jb_quantiles_add(&cpu[2], -6, 0, 0, 0, 0, 0, 0);
+	row->merge(&type.args, &cpu[0], &cpu[1]);
+	row->merge(&type.args, &cpu[0], &cpu[2]);
+	value = row->value(&decode, &type, &cpu[0]);
+	assert_int_equal(value_member(&value, "count")->u, 3);
+	assert_int_equal(value_member(&value, "min")->i, -7);
+	assert_int_equal(value_member(&value, "p50")->i, -7);
+	assert_int_equal(value_member(&value, "max")->i, -5);
+	assert_int_equal(value_member(&value, "_sum")->i, -18);
+	memset(&cpu[0], 0, sizeof(cpu[0]));
+	jb_quantiles_add(&cpu[0], INT64_MAX, 0, 0, 0, 0, 0, 0);
+	value = row->value(&decode, &type, &cpu[0]);
+	assert_int_equal(value_member(&value, "p50")->i, INT64_MAX);
+	assert_int_equal(value_member(&value, "max")->i, INT64_MAX);
+	arena_free(arena);
+	free(cpu);
+}
+
 static void test_quantiles_empty(void **state)
 {
 	struct type type = type_of(&aggregates_quantiles[0],
@@ -377,6 +408,7 @@ int main(void)
 		cmocka_unit_test(test_lhist),
 		cmocka_unit_test(test_quantiles_error),
 		cmocka_unit_test(test_quantiles_every_size),
+		cmocka_unit_test(test_quantiles_outside),
 		cmocka_unit_test(test_quantiles_empty),
 		cmocka_unit_test(test_row),
 	};
