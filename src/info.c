@@ -1,4 +1,5 @@
 /* --info: what this machine supports, feature by feature, and what is used instead of what is missing. */
+#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -11,15 +12,32 @@ static const char *yes_no(bool yes)
 	return yes ? "yes" : "no";
 }
 
+/* lookup mounts tracefs for itself where nobody has; that mount has no place in the file system. */
+static const char *tracefs_place(struct lookup *lookup)
+{
+	const char *path = lookup_tracefs(lookup);
+
+	return path && !strncmp(path, "/proc/self/fd/", 14) ? "" : path;
+}
+
+static void print_tracefs(struct lookup *lookup, FILE *out)
+{
+	const char *place = tracefs_place(lookup);
+
+	if (!place)
+		place = lookup_error(lookup);
+	else if (!*place)
+		place = "not mounted on this machine; mounted privately by jbtrace";
+	fprintf(out, "tracefs: %s\n", place);
+}
+
 static void print_machine(struct lookup *lookup, const struct utsname *name, FILE *out)
 {
-	const char *tracefs = lookup_tracefs(lookup);
-
 	fprintf(out, "jbtrace %s\n", jb_version());
 	fprintf(out, "kernel: %s %s\n", name->release, name->machine);
 	fprintf(out, "processors: %ld\n", sysconf(_SC_NPROCESSORS_ONLN));
 	fprintf(out, "kernel BTF: %s\n", yes_no(lookup_has_btf(lookup)));
-	fprintf(out, "tracefs: %s\n", tracefs ? tracefs : "no");
+	print_tracefs(lookup, out);
 }
 
 static void print_text(struct lookup *lookup, const struct utsname *name, FILE *out)
@@ -46,7 +64,7 @@ static void print_text(struct lookup *lookup, const struct utsname *name, FILE *
 
 static void print_json(struct lookup *lookup, const struct utsname *name, FILE *out)
 {
-	const char *tracefs = lookup_tracefs(lookup);
+	const char *tracefs = tracefs_place(lookup);
 
 	fprintf(out,
 		"{\"version\": \"%s\", \"kernel\": \"%s\", \"machine\": \"%s\", \"processors\": "
@@ -54,7 +72,7 @@ static void print_json(struct lookup *lookup, const struct utsname *name, FILE *
 		jb_version(), name->release, name->machine, sysconf(_SC_NPROCESSORS_ONLN));
 	fprintf(out, "\"btf\": %s, \"tracefs\": ", lookup_has_btf(lookup) ? "true" : "false");
 	if (tracefs)
-		fprintf(out, "\"%s\"", tracefs);
+		fprintf(out, "\"%s\"", *tracefs ? tracefs : "private mount");
 	else
 		fputs("null", out);
 	fprintf(out, ", \"features\": {");

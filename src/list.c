@@ -14,6 +14,7 @@ struct listing {
 	FILE *out;
 	struct arena *arena;
 	struct lookup *lookup;
+	int pid; /* -p, 0: none */
 	bool verbose;
 	long n;
 };
@@ -135,10 +136,21 @@ static long list_probes(struct listing *listing, const char *pattern)
 	return known ? listing->n : -ENOENT;
 }
 
+static void nothing_found(const struct listing *listing, const char *pattern, FILE *messages)
+{
+	const char *why = strchr(pattern, ':') ? lookup_error(listing->lookup) : "";
+
+	fprintf(messages, "jbtrace: warning: nothing matches '%s'%s%s\n", pattern, *why ? ": " : "",
+		why);
+}
+
+/* Every pattern has a lookup of its own, so that what it leaves as its error is about this pattern. */
 static long list_one(struct listing *listing, const char *pattern, FILE *messages)
 {
 	long before = listing->n, n;
 
+	listing->lookup = lookup_new(types_new(listing->arena));
+	lookup_set_pid(listing->lookup, listing->pid);
 	if (strncmp(pattern, "struct ", 7) == 0 || strncmp(pattern, "union ", 6) == 0 ||
 	    strncmp(pattern, "enum ", 5) == 0)
 		n = list_type(listing, pattern);
@@ -148,22 +160,21 @@ static long list_one(struct listing *listing, const char *pattern, FILE *message
 		fprintf(messages, "jbtrace: error: there is no probe type '%.*s'\n",
 			(int)strcspn(pattern, ":"), pattern);
 	else if (n == before || !n)
-		fprintf(messages, "jbtrace: warning: nothing matches '%s'\n", pattern);
+		nothing_found(listing, pattern, messages);
+	lookup_free(listing->lookup);
 	return n;
 }
 
 /* Patterns may be separated by commas. */
-long jb_list(const char *pattern, bool verbose, FILE *out, FILE *messages)
+long jb_list(const char *pattern, int pid, bool verbose, FILE *out, FILE *messages)
 {
 	struct arena *arena = arena_new();
-	struct listing listing = { .out = out, .arena = arena, .verbose = verbose };
+	struct listing listing = { .out = out, .arena = arena, .pid = pid, .verbose = verbose };
 	char *patterns = arena_strdup(arena, pattern && *pattern ? pattern : "*"), *at;
 	long err = 0;
 
-	listing.lookup = lookup_new(types_new(arena));
 	for (at = strtok(patterns, ","); at && err >= 0; at = strtok(NULL, ","))
 		err = list_one(&listing, at, messages);
-	lookup_free(listing.lookup);
 	arena_free(arena);
 	return err < 0 ? err : listing.n;
 }

@@ -1,5 +1,5 @@
 /*
- * The command line: options, where the script comes from, the child of -c, signals, exit codes. Everything else is
+ * The command line: where the script comes from, the child of -c, signals, exit codes. Everything else is
  * behind jbtrace.h.
  *
  * Exit codes: 0 or what the script gave to exit(); 1 for mistakes in usage or script; 255 when loading or attaching
@@ -9,8 +9,6 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -18,36 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "jbtrace.h"
+#include "cli.h"
 
-#define EXIT_USAGE 1
-#define EXIT_RUN   255
-#define STEP_MS	   100
-#define PARAMS_MAX 256
-
-enum mode {
-	MODE_RUN,
-	MODE_LIST,
-	MODE_INFO,
-	MODE_HELP,
-	MODE_HELP_BUILTINS,
-	MODE_HELP_ROFF,
-	MODE_VERSION
-};
-
-struct cli {
-	enum mode mode;
-	const char *program;   /* -e */
-	const char *command;   /* -c */
-	const char *output;    /* -o */
-	const char *buffering; /* -B: accepted, without a meaning here */
-	const char *params[PARAMS_MAX];
-	const char *named[PARAMS_MAX];
-	struct jb_options compile;
-	struct jb_run_options run;
-	bool warnings, no_warnings, ignored;
-	pid_t child;
-};
+#define STEP_MS 100
+/* Above every process number: what `cpid` is while the command of -c is not started. */
+#define NO_CHILD 4194304
 
 /* The only state that a signal handler can reach: how many requests to stop have come. */
 static volatile int stop_requests;
@@ -57,214 +30,6 @@ static void on_stop(int number)
 	(void)number;
 	if (stop_requests++)
 		_exit(128 + SIGINT);
-}
-
-static int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-
-static int complain(const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("jbtrace: error: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return EXIT_USAGE;
-}
-
-/* --- options --- */
-
-struct option_row {
-	const char *name;
-	int letter; /* 0: long form only */
-	const char *arg;
-	const char *help; /* NULL: accepted, not shown */
-	int (*set)(struct cli *cli, const char *value);
-	/* Without a setter: what to set in struct cli. */
-	size_t flag; /* offset of a bool */
-	size_t text; /* offset of a const char * */
-	enum mode mode;
-};
-
-#define FLAG(member) .flag = offsetof(struct cli, member)
-#define TEXT(member) .text = offsetof(struct cli, member)
-
-static int set_pid(struct cli *cli, const char *value)
-{
-	char *end;
-	long pid = strtol(value, &end, 10);
-
-	if (!*value || *end || pid <= 0 || pid > 4194304)
-		return complain("-p wants the number of a process, not '%s'", value);
-	if (cli->compile.pid && cli->compile.pid != pid)
-		return complain("not supported yet: -p for several processes");
-	cli->compile.pid = (int)pid;
-	return 0;
-}
-
-static int set_format(struct cli *cli, const char *value)
-{
-	if (!jb_has_format(value))
-		return complain("there is no output format '%s'", value);
-	cli->run.format = value;
-	return 0;
-}
-
-static int set_duration(struct cli *cli, const char *value)
-{
-	/* clang-format off */
-	static const struct { const char *name; double ns; } units[] = {
-		{ "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 },
-	};
-	/* clang-format on */
-	char *end;
-	double n = strtod(value, &end);
-
-	for (size_t i = 0; end != value && n > 0 && n < 1e7 && i < sizeof(units) / sizeof(*units);
-	     i++) {
-		if (strcmp(end, units[i].name))
-			continue;
-		cli->run.duration_ns = (uint64_t)(n * units[i].ns);
-		return 0;
-	}
-	return complain("--duration wants a time such as 10s, 500ms or 5m, not '%s'", value);
-}
-
-static int set_dump(struct cli *cli, const char *value)
-{
-	static const char *const stages[] = { [JB_STAGE_AST] = "ast",
-					      [JB_STAGE_PLAN] = "plan",
-					      [JB_STAGE_IR] = "ir",
-					      [JB_STAGE_ELF] = "elf" };
-
-	for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++) {
-		if (strcmp(value, stages[i]))
-			continue;
-		cli->compile.partial = true;
-		cli->compile.until = (enum jb_stage)i;
-		return 0;
-	}
-	return complain("--dump knows ast, plan, ir and elf, not '%s'", value);
-}
-
-/* clang-format off */
-static const struct option_row options[] = {
-	{ "expr", 'e', "PROGRAM", "run this program text", TEXT(program) },
-	{ "list", 'l', NULL, "list probes that match the pattern (or the probes of a script); with -v their arguments", .mode = MODE_LIST },
-	{ "cmd", 'c', "COMMAND", "run this command when everything is attached, end when it ends", TEXT(command) },
-	{ "pid", 'p', "PID", "trace this process only, end when it ends", .set = set_pid },
-	{ "format", 'f', "FORMAT", "output format: text", .set = set_format },
-	{ "output", 'o', "FILE", "write the script's output to this file", TEXT(output) },
-	{ "duration", 0, "TIME", "end by itself after this time: 10s, 500ms, 5m", .set = set_duration },
-	{ "unsafe", 0, NULL, "allow what can harm the system: system(), very fast timers", FLAG(compile.unsafe) },
-	{ "quiet", 'q', NULL, "no 'Attached N probes'", FLAG(run.quiet) },
-	{ "verbose", 'v', NULL, "say more while loading and attaching", FLAG(run.verbose) },
-	{ "warnings", 'k', NULL, "warn about what goes wrong while tracing (the default)", FLAG(warnings) },
-	{ "no-warnings", 0, NULL, "no warnings", FLAG(no_warnings) },
-	{ "check", 0, NULL, "compile and pass the kernel's verifier, attach nothing", FLAG(run.check_only) },
-	{ "dry-run", 0, NULL, "attach, then stop", FLAG(run.dry_run) },
-	{ "dump", 0, "STAGE", "print what the script becomes: ast, plan, ir, elf", .set = set_dump },
-	{ "info", 0, NULL, "what this machine supports; `--info json` for programs", .mode = MODE_INFO },
-	{ "help-builtins", 0, NULL, "all probe types, values, functions and aggregations", .mode = MODE_HELP_BUILTINS },
-	{ "help-roff", 0, NULL, NULL, .mode = MODE_HELP_ROFF },
-	{ "help", 'h', NULL, "this text", .mode = MODE_HELP },
-	{ "version", 'V', NULL, "the version", .mode = MODE_VERSION },
-	{ "btf", 'b', NULL, NULL, FLAG(ignored) },
-	{ NULL, 'B', "MODE", NULL, TEXT(buffering) },
-};
-/* clang-format on */
-#define N_OPTIONS (sizeof(options) / sizeof(*options))
-#define LONG_BASE 256
-
-static void print_usage(FILE *out)
-{
-	fprintf(out, "usage: jbtrace [OPTIONS] FILE | NAME | - | -e PROGRAM  [PARAMETERS]  [-- "
-		     "--NAME=VALUE ...]\n\n");
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option_row *row = &options[i];
-		char left[64];
-
-		if (!row->help)
-			continue;
-		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
-			 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
-			 row->arg ? " " : "", row->arg ? row->arg : "");
-		fprintf(out, "  %-26s %s\n", left, row->help);
-	}
-	fprintf(out, "\nexamples:\n"
-		     "  jbtrace -e 'begin { printf(\"hello\\n\"); }'\n"
-		     "  jbtrace -e 'tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }'\n"
-		     "  jbtrace -l 'tracepoint:sched:*'\n");
-}
-
-static void fill_getopt(char *letters, struct option *longs)
-{
-	*letters++ = ':'; /* a missing argument is reported by us */
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		const struct option_row *row = &options[i];
-
-		if (row->letter) {
-			*letters++ = (char)row->letter;
-			if (row->arg)
-				*letters++ = ':';
-		}
-		if (row->name)
-			*longs++ = (struct option){ row->name,
-						    row->arg ? required_argument : no_argument,
-						    NULL, LONG_BASE + (int)i };
-	}
-	*letters = '\0';
-	*longs = (struct option){ 0 };
-}
-
-static const struct option_row *find_row(int code)
-{
-	if (code >= LONG_BASE)
-		return &options[code - LONG_BASE];
-	for (size_t i = 0; i < N_OPTIONS; i++)
-		if (options[i].letter == code)
-			return &options[i];
-	return NULL;
-}
-
-static int apply(struct cli *cli, const struct option_row *row, const char *value)
-{
-	if (row->set)
-		return row->set(cli, value);
-	if (row->flag)
-		*(bool *)((char *)cli + row->flag) = true;
-	else if (row->text)
-		*(const char **)(void *)((char *)cli + row->text) = value;
-	else
-		cli->mode = row->mode;
-	return 0;
-}
-
-/* Options, in any order among the other words. */
-static int parse_options(struct cli *cli, int argc, char **argv)
-{
-	struct option longs[N_OPTIONS + 1];
-	char letters[2 * N_OPTIONS + 2];
-	int code;
-
-	fill_getopt(letters, longs);
-	opterr = 0;
-	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
-		const char *word = argv[optind > 1 ? optind - 1 : 1];
-		int err;
-
-		if (code == ':')
-			return complain("%s needs a value", word);
-		if (code == '?' && optopt && optopt < LONG_BASE)
-			return complain("there is no option -%c; see --help", optopt);
-		if (code == '?')
-			return complain("there is no option %s; see --help", word);
-		err = apply(cli, find_row(code), optarg);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 /* The words after `--` are options of the script: "--name=value". */
@@ -473,6 +238,7 @@ static void run_child(int go, char **words)
 
 	prctl(PR_SET_PDEATHSIG, SIGTERM);
 	signal(SIGPIPE, SIG_DFL);
+	signal(SIGUSR1, SIG_DFL);
 	if (read(go, &byte, 1) != 1)
 		_exit(0);
 	execvp(words[0], words);
@@ -485,8 +251,6 @@ static int start_child(struct cli *cli)
 	char room[4096], *words[256];
 	int go[2];
 
-	if (cli->compile.pid)
-		return complain("-p and -c exclude each other");
 	if (strlen(cli->command) + 256 >= sizeof(room))
 		return complain("-c: the command is too long");
 	switch (split_words(cli->command, room, words, 256)) {
@@ -520,6 +284,7 @@ static void end_child(struct cli *cli)
 
 /* --- running --- */
 
+/* Not before the run starts: until then there is nothing to take down, and a signal simply ends the process. */
 static void catch_signals(void)
 {
 	struct sigaction stop = { .sa_handler = on_stop };
@@ -538,17 +303,30 @@ static int open_output(struct cli *cli)
 				   : 0;
 }
 
+/* The exit code. A process that has ended since -p was read is the same mistake as one that never was. */
+static int start_failed(const struct cli *cli, int err)
+{
+	if (err == -EINTR) {
+		fputs("jbtrace: interrupted before all probes were attached\n", stderr);
+		return 0;
+	}
+	return err == -ESRCH && cli->compile.pid ? EXIT_USAGE : EXIT_RUN;
+}
+
 static int trace(struct cli *cli, struct jb_program *program)
 {
 	struct jb_run *run;
-	int err;
+	int err = cli->run.check_only ? 0 : open_output(cli);
 
+	if (err)
+		return err;
+	catch_signals();
 	cli->run.sz = sizeof(cli->run);
 	cli->run.no_warnings = cli->no_warnings;
 	cli->run.interrupt = &stop_requests;
 	run = jb_start(program, &cli->run, &err);
 	if (!run)
-		return err == -EINTR ? 0 : EXIT_RUN;
+		return start_failed(cli, err);
 	while (!cli->run.check_only && !stop_requests && (err = jb_step(run, STEP_MS)) == 1)
 		;
 	return jb_stop(run) & 0xff;
@@ -581,22 +359,23 @@ static int mode_run(struct cli *cli, int argc, char **argv)
 {
 	bool traces = !cli->compile.partial;
 	struct text text = { 0 };
-	int err = read_script(cli, &argc, &argv, &text);
+	int err;
 
+	signal(SIGUSR1,
+	       SIG_IGN); /* it is for self probes, and a script without one is not to end by it */
+	err = read_script(cli, &argc, &argv, &text);
 	if (!err && cli->warnings && cli->no_warnings)
 		err = complain("-k and --no-warnings exclude each other");
 	if (!err)
 		err = take_params(cli, argc, argv);
 	if (!err && traces && jb_check_privileges(stderr))
 		err = EXIT_USAGE;
-	if (!err && traces)
-		err = open_output(cli);
-	if (!err && traces && cli->command)
-		err = start_child(cli);
-	if (!err) {
-		catch_signals();
+	if (!err && cli->command && cli->compile.pid)
+		err = complain("-p and -c exclude each other");
+	if (!err && cli->command)
+		err = traces ? start_child(cli) : (cli->compile.child = NO_CHILD, 0);
+	if (!err)
 		err = run_script(cli, &text);
-	}
 	end_child(cli);
 	free(text.bytes);
 	return err;
@@ -614,29 +393,17 @@ static int mode_list(struct cli *cli, int argc, char **argv)
 		cli->compile.until = JB_STAGE_PLAN;
 		return mode_run(cli, argc, argv);
 	}
-	n = jb_list(argc ? argv[0] : "*", cli->run.verbose, stdout, stderr);
+	n = jb_list(argc ? argv[0] : "*", cli->compile.pid, cli->run.verbose, stdout, stderr);
 	return n > 0 ? 0 : EXIT_USAGE;
 }
 
-int main(int argc, char **argv)
+static int act(struct cli *cli, int argc, char **argv)
 {
-	struct cli cli = { 0 };
-	int end = 1, err;
-
-	while (end < argc && strcmp(argv[end], "--"))
-		end++;
-	err = parse_options(&cli, end, argv);
-	if (!err && end < argc)
-		err = take_named(&cli, argc - end - 1, argv + end + 1);
-	if (err)
-		return err;
-	argv += optind;
-	argc = end - optind;
-	switch (cli.mode) {
+	switch (cli->mode) {
 	case MODE_RUN:
-		return mode_run(&cli, argc, argv);
+		return mode_run(cli, argc, argv);
 	case MODE_LIST:
-		return mode_list(&cli, argc, argv);
+		return mode_list(cli, argc, argv);
 	case MODE_INFO:
 		jb_info(argc && strcmp(argv[0], "json") == 0, stdout);
 		return 0;
@@ -654,4 +421,22 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	return EXIT_USAGE;
+}
+
+int main(int argc, char **argv)
+{
+	struct cli cli = { 0 };
+	int end = 1, err;
+
+	while (end < argc && strcmp(argv[end], "--"))
+		end++;
+	err = parse_options(&cli, end, argv);
+	if (!err && end < argc)
+		err = take_named(&cli, argc - end - 1, argv + end + 1);
+	if (err)
+		return err;
+	err = act(&cli, end - optind, argv + optind);
+	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !err)
+		err = complain("cannot write the output: %s", strerror(errno));
+	return err;
 }

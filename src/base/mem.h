@@ -15,7 +15,7 @@ void arena_free(struct arena *arena);
 /* Forget everything allocated, keep the first block: for the per-event scratch arena. */
 void arena_reset(struct arena *arena);
 /* Zeroed, aligned to 16 bytes. */
-void *arena_alloc(struct arena *arena, size_t size);
+void *arena_alloc(struct arena *arena, size_t size) __attribute__((returns_nonnull));
 char *arena_strdup(struct arena *arena, const char *text);
 char *arena_strndup(struct arena *arena, const char *text, size_t len);
 char *arena_printf(struct arena *arena, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

@@ -44,8 +44,11 @@ static uint64_t address_of(const void *pointer)
 
 static int bpf_call(int command, const void *attr, size_t size)
 {
-	long fd = syscall(SYS_bpf, command, attr, size);
+	long fd;
 
+	do /* a signal that does not end the run must not look like a refusal */
+		fd = syscall(SYS_bpf, command, attr, size);
+	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : (int)fd;
 }
 
@@ -87,7 +90,9 @@ static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 	long fd;
 
 	attr->size = sizeof(*attr);
-	fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	do
+		fd = syscall(SYS_perf_event_open, attr, pid, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	while (fd < 0 && errno == EINTR);
 	return fd < 0 ? -errno : (int)fd;
 }
 

@@ -1,6 +1,7 @@
 /*
- * tracepoint: events with a format in tracefs. Each target is one perf event; many system calls in one probe
- * become one raw tracepoint program instead, since a perf event per call costs far more to attach than to run.
+ * tracepoint: events with a format in tracefs. Each target is one perf event. Many in one probe become raw
+ * tracepoints instead where they can: all system calls one, other events one each, since perf events are detached one
+ * after the other, each taking tens of milliseconds.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -19,7 +20,7 @@
 #define PREFIX		   "tracepoint:"
 #define ENTER		   "sys_enter_"
 #define EXIT		   "sys_exit_"
-#define RAW_SYSCALL_MIN	   5 /* system calls in one probe from which one raw tracepoint is cheaper */
+#define RAW_MIN		   5 /* targets of a kind in one probe from which raw tracepoints are cheaper */
 #define RAW_SYSCALL_TARGET 1 /* target->offset: the program runs at a raw tracepoint */
 
 static bool has_prefix(const char *text, const char *prefix)
@@ -171,13 +172,40 @@ static struct ctx_item tracepoint_field(const struct target *target, const struc
 
 /* --- targets to programs --- */
 
-enum group { GROUP_PERF, GROUP_ENTER, GROUP_EXIT, GROUPS };
+enum group { GROUP_PERF, GROUP_ENTER, GROUP_EXIT, GROUP_EVENT, GROUPS };
+
+static bool is_not_kstack(struct node *node, void *arg)
+{
+	(void)arg;
+	return !node->builtin || strcmp(node->builtin->name, "kstack");
+}
+
+/*
+ * May the events' raw tracepoints be used? Not for what is in the record; not for kernel stacks, which would begin with
+ * frames of the tracer there; and `probe` takes cookies (Linux 6.10).
+ */
+static bool may_be_raw(struct resolve *resolve, const struct instance *instance)
+{
+	if (instance->uses_args || !ast_walk(instance->body, is_not_kstack, NULL) ||
+	    (instance->predicate && !ast_walk(instance->predicate, is_not_kstack, NULL)))
+		return false;
+	return !instance->uses_probe || lookup_feature(resolve->lookup, FEATURE_RAW_TP_COOKIE);
+}
+
+/* Modules' events are not in the kernel's BTF, and stay perf events. */
+static bool has_raw_event(struct resolve *resolve, const struct target *target)
+{
+	return !has_prefix(target->name, PREFIX "syscalls:") &&
+	       lookup_raw_tracepoint(resolve->lookup, target->func);
+}
 
 static enum group group_of(struct resolve *resolve, const struct instance *instance,
-			   struct target *target)
+			   struct target *target, bool raw)
 {
 	const char *prefix = target->is_enter ? ENTER : EXIT;
 
+	if (raw && has_raw_event(resolve, target))
+		return GROUP_EVENT;
 	if (target->is_enter ? instance->uses_args : !is_sys_exit(target))
 		return GROUP_PERF;
 	target->number = lookup_syscall_number(resolve->lookup, target->func + strlen(prefix));
@@ -210,15 +238,18 @@ static bool plan_group(struct resolve *resolve, struct instance *instance, enum 
 
 	if (group == GROUP_PERF)
 		return plan_perf(resolve, instance);
+	instance->section = "raw_tp";
+	instance->mode = PROBE_MODE_RAW_EVENTS;
+	if (group == GROUP_EVENT)
+		return true;
+	instance->mode = PROBE_MODE_RAW_SYSCALL;
 	vec_each (t, &instance->targets)
 		(*t)->offset = RAW_SYSCALL_TARGET;
-	instance->section = "raw_tp";
-	instance->mode = PROBE_MODE_RAW_SYSCALL;
 	return true;
 }
 
 /*
- * Targets that need programs of different kinds (sys_enter, sys_exit, perf events) are sorted, the first
+ * Targets that need programs of different kinds (sys_enter, sys_exit, raw, perf events) are sorted, the first
  * kind stays here and each other one gets an instance of its own.
  */
 static bool tracepoint_plan(struct resolve *resolve, struct instance *instance)
@@ -226,13 +257,18 @@ static bool tracepoint_plan(struct resolve *resolve, struct instance *instance)
 	VEC(struct target *) list[GROUPS] = { 0 };
 	struct target **t, **next = instance->targets.data;
 	size_t bound[GROUPS];
+	bool raw;
 
-	if (instance->targets.n < RAW_SYSCALL_MIN)
+	if (instance->targets.n < RAW_MIN)
 		return plan_perf(resolve, instance);
-	vec_each (t, &instance->targets)
-		vec_push(resolve->arena, &list[group_of(resolve, instance, *t)], *t);
+	raw = may_be_raw(resolve, instance);
+	vec_each (t, &instance->targets) {
+		enum group g = group_of(resolve, instance, *t, raw);
+
+		vec_push(resolve->arena, &list[g], *t);
+	}
 	for (enum group g = GROUP_ENTER; g < GROUPS; g++) {
-		if (list[g].n >= RAW_SYSCALL_MIN)
+		if (list[g].n >= RAW_MIN)
 			continue;
 		vec_each (t, &list[g])
 			vec_push(resolve->arena, &list[GROUP_PERF], *t);
@@ -259,12 +295,20 @@ static bool tracepoint_plan(struct resolve *resolve, struct instance *instance)
 
 /* --- attaching --- */
 
-static int attach_one(struct run *run, const struct target *target, int prog_fd)
+static int attach_event(const struct target *target, int prog_fd)
 {
 	int fd = bpfsys_event_tracepoint((int)target->number);
 
-	if (fd >= 0)
-		fd = bpfsys_link_event(prog_fd, fd, target->id);
+	return fd < 0 ? fd : bpfsys_link_event(prog_fd, fd, target->id);
+}
+
+static int attach_one(struct run *run, const struct plan_probe *probe, const struct target *target,
+		      int prog_fd)
+{
+	int fd = probe->mode == PROBE_MODE_RAW_EVENTS
+			 ? bpfsys_raw_tracepoint(prog_fd, target->func, target->id)
+			 : attach_event(target, prog_fd);
+
 	if (fd < 0) {
 		run_error(run, target->span, "cannot attach %s: %s", target->name,
 			  fd == -EMFILE ? "too many open files (see ulimit -n)" : strerror(-fd));
@@ -282,7 +326,8 @@ static int tracepoint_attach(struct run *run, const struct plan_probe *probe, in
 		return rawsys_attach(run, probe, prog_fd,
 				     probe->targets[0]->is_enter ? "sys_enter" : "sys_exit");
 	for (unsigned i = 0; i < probe->n_targets && !err; i++)
-		err = run_interrupted(run) ? -EINTR : attach_one(run, probe->targets[i], prog_fd);
+		err = run_interrupted(run) ? -EINTR
+					   : attach_one(run, probe, probe->targets[i], prog_fd);
 	return err;
 }
 

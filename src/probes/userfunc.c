@@ -209,6 +209,16 @@ static symbol_vec file_matches(struct want *want, const struct elf *elf)
 	return found;
 }
 
+static bool has_exports_only(const struct elf *elf)
+{
+	const struct elf_symbol *symbol;
+
+	vec_each (symbol, &elf->functions)
+		if (!symbol->is_dynamic)
+			return false;
+	return true;
+}
+
 static void near_names(struct want *want, const struct elf *elf)
 {
 	const struct elf_symbol *symbol;
@@ -234,6 +244,8 @@ static void add_target(struct want *want, const struct binary *binary, const cha
 		point_target(want->resolve, name, func ? arena_strdup(arena, func) : NULL);
 
 	target->path = arena_strdup(arena, binary->path);
+	if ((want->func && glob_is(want->func)) || glob_is(want->file))
+		target->number = USERFUNC_ANY;
 	target->offset = offset;
 	want->found++;
 }
@@ -341,18 +353,27 @@ static bool add_file(struct want *want, const struct binary *binary, const struc
 
 /* --- nothing found --- */
 
+static void hint_stripped(struct want *want, const struct binary *binary)
+{
+	resolve_hint(want->resolve,
+		     "it is stripped: install its debug symbols (-dbgsym, -debuginfo), or give an "
+		     "address: %s:%s:0x1234",
+		     want->spec->provider->name, binary->shown);
+}
+
 static bool no_function(struct want *want, const binary_vec *binaries)
 {
 	struct resolve *resolve = want->resolve;
 	const struct binary *binary, *first = binaries->data;
 	const char *where = first->shown;
+	bool stripped = true;
 
 	if (binaries->n > 1)
 		where = arena_printf(resolve->arena, "any of the %zu files '%s' names", binaries->n,
 				     want->file);
 	if (!want->functions) {
-		resolve_error(resolve, want->file_part,
-			      "%s has no symbols of functions: it is stripped", where);
+		resolve_error(resolve, want->file_part, "%s has no symbols of functions", where);
+		hint_stripped(want, first);
 		return false;
 	}
 	resolve_error(resolve, want->func_part, "no function %s '%s' in %s",
@@ -360,11 +381,15 @@ static bool no_function(struct want *want, const binary_vec *binaries)
 	vec_each (binary, binaries) {
 		const struct elf *elf = find_elf(resolve->lookup, binary->path, want->cpp);
 
-		if (elf)
-			near_names(want, elf);
+		if (!elf)
+			continue;
+		near_names(want, elf);
+		stripped &= has_exports_only(elf);
 	}
 	if (!glob_is(want->func) && want->nearest.best)
 		point_hint(resolve, &want->nearest, "");
+	else if (stripped)
+		hint_stripped(want, first);
 	else
 		resolve_hint(resolve, "jbtrace -l '%s:%s:*' lists them", want->spec->provider->name,
 			     first->shown);
@@ -376,6 +401,10 @@ static bool no_binary(struct want *want, const char *nearest)
 	resolve_error(want->resolve, want->file_part, "%s", lookup_error(want->resolve->lookup));
 	if (nearest)
 		resolve_hint(want->resolve, "did you mean '%s'?", nearest);
+	else if (strchr(want->file, '/'))
+		resolve_hint(want->resolve,
+			     "check the path; a name without '/' is looked for: %s:libc:malloc",
+			     want->spec->provider->name);
 	return false;
 }
 
@@ -486,13 +515,19 @@ void userfunc_list(struct lookup *lookup, const char *provider, const char *patt
 	const char *file = arena_strndup(arena, pattern, file_len), *nearest;
 	const struct binary *binary;
 	binary_vec binaries = { 0 };
+	int pid = lookup_pid(lookup);
 
 	/* Every function of every file would be millions of lines that nobody asked for. */
-	if (!*file || !strcmp(file, "*"))
+	if ((!*file && !pid) || !strcmp(file, "*"))
 		return;
+	if (pid && !pattern[file_len] && !strchr(file, '/')) { /* FUNCTION of the process */
+		pattern = arena_printf(arena, ":%s", pattern);
+		file = "";
+		file_len = 0;
+	}
 	listing.func =
 		list_function(arena, pattern + file_len + (pattern[file_len] == ':'), &listing.cpp);
-	if (lookup_binaries(lookup, file, 0, &binaries, &nearest) < 0)
+	if (lookup_binaries(lookup, file, pid, &binaries, &nearest) < 0)
 		return;
 	vec_each (binary, &binaries)
 		list_file(&listing, binary);

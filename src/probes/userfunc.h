@@ -8,6 +8,9 @@ enum userfunc_flags {
 	USERFUNC_RETURN = 1, /* the return is traced: only whole functions will do */
 };
 
+/* target->number of one of those that a pattern found: it may be left out where the kernel refuses it. */
+#define USERFUNC_ANY 1
+
 /*
  * Expand FILE:FUNCTION, FILE:FUNCTION+OFFSET, FILE:ADDRESS, FILE:cpp:"NAME" (globs in file and name), or FUNCTION
  * alone with -p. false after a diagnostic.

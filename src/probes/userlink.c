@@ -1,6 +1,6 @@
 /*
  * Attaching one program to functions of user files: one link per file where the kernel has uprobe multi, else
- * one perf event per function. A refusal is followed up until the one function that causes it is known.
+ * one perf event per function. A function that the kernel refuses is an error when it was named, and left out when a pattern found it.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 
 #include "base/mem.h"
 #include "probes/bpfsys.h"
+#include "probes/insn.h"
 #include "probes/modes.h"
 #include "probes/userfunc.h"
 
@@ -34,8 +35,27 @@ static const char *reason(int err)
 
 static int report(struct run *run, const struct target *target, int err)
 {
+	if (run_interrupted(run))
+		return -EINTR;
 	run_error(run, target->span, "cannot attach %s: %s", target->name, reason(err));
 	return err;
+}
+
+/* Is one function the cause, and not what all of them share (file, process, permission)? */
+static bool is_about_one(int err)
+{
+	return err == -EINVAL || err == -EOPNOTSUPP || err == -JB_ENOTSUPP || err == -ENOEXEC ||
+	       err == -EIO;
+}
+
+/* 0: the target may be left out, and is. */
+static int refused(struct run *run, const struct plan_probe *probe, const struct target *target,
+		   int err)
+{
+	if (target->number != USERFUNC_ANY || !is_about_one(err) || run_interrupted(run))
+		return report(run, target, err);
+	run_skip(run, probe, target, reason(err));
+	return 0;
 }
 
 /* -p at attach time spares other processes the trap; where the kernel gets it wrong the program's own test has to do. */
@@ -44,10 +64,33 @@ static pid_t link_pid(struct run *run)
 	return bpfsys_multi_pid_works() ? run_plan(run)->pid : 0;
 }
 
+/*
+ * The kernel (seen up to Linux 6.18) takes an instruction with a VEX or EVEX prefix for the one without it that has the
+ * same opcode byte: it refuses some, and emulates others as the jump or push that they are not, which breaks the
+ * program. Optimised string functions begin so. It always refuses `lock`; knowing that here saves the search.
+ */
+static bool is_bad_place(const struct target *target)
+{
+	uint8_t byte;
+
+	return insn_read(target->path, target->offset, &byte, 1) == 1 &&
+	       (byte == 0x62 || byte == 0xc4 || byte == 0xc5 || byte == 0xf0);
+}
+
+/* 1: attach it, 0: left out, <0: -errno after a message. */
+static int check_target(struct run *run, const struct plan_probe *probe,
+			const struct target *target)
+{
+	if (run_options_of(run)->unsafe || !is_bad_place(target))
+		return 1;
+	return refused(run, probe, target, -JB_ENOTSUPP);
+}
+
 /* --- one link for all functions of a file --- */
 
 struct file_group {
 	struct run *run;
+	const struct plan_probe *probe;
 	int prog_fd;
 	struct uprobe_multi multi;
 	uint64_t *offsets, *cookies;
@@ -64,47 +107,29 @@ static int try_range(const struct file_group *group, uint32_t from, uint32_t n)
 	return bpfsys_uprobe_multi(group->prog_fd, &multi);
 }
 
-/* Is one function the cause, and not what all of them share (file, process, permission)? */
-static bool is_about_one(int err)
+/*
+ * A range that fails is halved until the function that causes it stands alone. What was attached on the way stays, so
+ * that a few refusals among thousands of functions cost a few dozen links more.
+ */
+static int attach_range(struct file_group *group, uint32_t from, uint32_t n)
 {
-	return err == -EINVAL || err == -EOPNOTSUPP || err == -JB_ENOTSUPP || err == -ENOEXEC ||
-	       err == -EIO;
-}
-
-/* Halve the range that fails until one function is left. */
-static const struct target *find_culprit(const struct file_group *group)
-{
-	uint32_t from = 0, n = group->multi.n;
-
-	while (n > 1 && !run_interrupted(group->run)) {
-		int fd = try_range(group, from, n / 2);
-
-		if (fd >= 0) {
-			close(fd);
-			from += n / 2;
-			n -= n / 2;
-		} else {
-			n /= 2;
-		}
-	}
-	return group->targets[from];
-}
-
-static int attach_file(const struct file_group *group)
-{
-	int fd = try_range(group, 0, group->multi.n);
+	const struct target *target = group->targets[from];
+	int fd = run_interrupted(group->run) ? -EINTR : try_range(group, from, n), err;
 
 	if (fd >= 0) {
 		run_add_link(group->run, fd);
 		return 0;
 	}
-	return report(group->run, is_about_one(fd) ? find_culprit(group) : group->targets[0], fd);
+	if (n == 1 || !is_about_one(fd))
+		return refused(group->run, group->probe, target, fd);
+	err = attach_range(group, from, n / 2);
+	return err ? err : attach_range(group, from + n / 2, n - n / 2);
 }
 
-/* Collect from `first` on what lies in its file and is not done yet. */
-static void collect_file(struct file_group *group, const struct plan_probe *probe, unsigned first,
-			 bool *done)
+/* Collect from `first` on what lies in its file, is not done yet and may be probed. */
+static int collect_file(struct file_group *group, unsigned first, bool *done)
 {
+	const struct plan_probe *probe = group->probe;
 	const char *path = probe->targets[first]->path;
 
 	group->multi.path = path;
@@ -112,15 +137,22 @@ static void collect_file(struct file_group *group, const struct plan_probe *prob
 	for (unsigned i = first; i < probe->n_targets; i++) {
 		const struct target *target = probe->targets[i];
 		uint32_t n = group->multi.n;
+		int good;
 
 		if (done[i] || strcmp(target->path, path))
 			continue;
 		done[i] = true;
+		good = check_target(group->run, probe, target);
+		if (good < 0)
+			return good;
+		if (!good)
+			continue;
 		group->offsets[n] = target->offset;
 		group->cookies[n] = target->id;
 		group->targets[n] = target;
 		group->multi.n = n + 1;
 	}
+	return 0;
 }
 
 static int attach_multi(struct run *run, const struct plan_probe *probe, int prog_fd,
@@ -128,6 +160,7 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 {
 	struct file_group group = {
 		.run = run,
+		.probe = probe,
 		.prog_fd = prog_fd,
 		.multi = { .attach_type = how->attach_type,
 			   .flags = how->flags,
@@ -143,8 +176,9 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 	for (unsigned i = 0; i < probe->n_targets && !err; i++) {
 		if (done[i])
 			continue;
-		collect_file(&group, probe, i, done);
-		err = run_interrupted(run) ? -EINTR : attach_file(&group);
+		err = collect_file(&group, i, done);
+		if (!err && group.multi.n)
+			err = attach_range(&group, 0, group.multi.n);
 	}
 	free(group.targets);
 	free(group.cookies);
@@ -163,12 +197,18 @@ static int attach_perf(struct run *run, const struct plan_probe *probe, int prog
 
 		if (run_interrupted(run))
 			return -EINTR;
+		fd = check_target(run, probe, target);
+		if (fd < 0)
+			return fd;
+		if (!fd)
+			continue;
 		fd = bpfsys_event_uprobe(target->path, target->offset, run_plan(run)->pid, flags);
 		if (fd >= 0)
 			fd = bpfsys_link_event(prog_fd, fd, target->id);
-		if (fd < 0)
-			return report(run, target, fd);
-		run_add_link(run, fd);
+		if (fd >= 0)
+			run_add_link(run, fd);
+		else if ((fd = refused(run, probe, target, fd)) < 0)
+			return fd;
 	}
 	return 0;
 }

@@ -50,6 +50,7 @@ struct run {
 
 	VEC(int) links;
 	unsigned n_attached; /* targets, begin and end included */
+	unsigned n_skipped;  /* targets of the probe being attached that the kernel refused */
 	int poll_fd, timer_fd, pid_fd, child_fd;
 	bool armed;	     /* everything is attached: end probes and the maps belong to closing */
 	bool acting;	     /* an event is being handled */

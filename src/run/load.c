@@ -62,6 +62,8 @@ static const char *rejected_log(const struct run *run, unsigned *index)
 {
 	size_t i = 0;
 
+	if (!run->log)
+		return NULL;
 	while (i < run->log_len && !run->log[i])
 		i += LOG_STEP;
 	if (i >= run->log_len)

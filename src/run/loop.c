@@ -262,6 +262,17 @@ static int run_special(struct run *run, const char *name)
 	return err;
 }
 
+static void count_attached(struct run *run, const struct plan_probe *probe)
+{
+	run->n_attached += probe->n_targets ? probe->n_targets - run->n_skipped : 1;
+	if (run->n_skipped)
+		report_warning(
+			run, probe->span,
+			"%u of the %u functions are left out: the kernel cannot probe them%s",
+			run->n_skipped, probe->n_targets,
+			run->options.verbose ? "" : " (-v names them)");
+}
+
 static int attach_probe(struct run *run, const struct plan_probe *probe)
 {
 	size_t links = run->links.n;
@@ -271,9 +282,15 @@ static int attach_probe(struct run *run, const struct plan_probe *probe)
 		run_error(run, probe->span, "program %s is missing", probe->program);
 		return fd;
 	}
+	run->n_skipped = 0;
 	err = probe->provider->attach(run, probe, fd);
+	if (!err && run->n_skipped && run->n_skipped == probe->n_targets) {
+		run_error(run, probe->span, "the kernel cannot probe any of the %u functions",
+			  probe->n_targets);
+		return -ENOTSUP;
+	}
 	if (!err && probe->role == 0)
-		run->n_attached += probe->n_targets ? probe->n_targets : 1;
+		count_attached(run, probe);
 	if (run->options.verbose && !err)
 		fprintf(run->options.messages, "attached %s (%s): %u target%s, %zu link%s\n",
 			probe->program, probe->section, probe->n_targets,
@@ -296,7 +313,8 @@ static int attach_all(struct run *run)
 			continue;
 		}
 		err = attach_probe(run, probe);
-		if (err == -EINTR || (err && run->plan->missing_probes == 0))
+		/* With the process gone, no other probe can be attached either, so that one message is enough. */
+		if (err == -EINTR || err == -ESRCH || (err && run->plan->missing_probes == 0))
 			return err;
 	}
 	return 0;
@@ -328,8 +346,10 @@ static void release_child(struct run *run)
 
 int run_begin(struct run *run)
 {
-	int err = run->options.dry_run ? 0 : run_special(run, "begin");
+	int err = run_interrupted(run) ? -EINTR : 0;
 
+	if (!err && !run->options.dry_run)
+		err = run_special(run, "begin");
 	if (!err)
 		err = attach_all(run);
 	if (!err)
@@ -481,6 +501,8 @@ int run_close(struct run *run)
 	if (run->armed)
 		finish(run);
 	code = run->exit_code;
+	if (!code && run->out.failed && run->out.error != EPIPE)
+		code = 1;
 	run_free(run);
 	return code;
 }
@@ -500,6 +522,14 @@ struct lookup *run_lookup(struct run *run)
 const struct plan *run_plan(const struct run *run)
 {
 	return run->plan;
+}
+
+void run_skip(struct run *run, const struct plan_probe *probe, const struct target *target,
+	      const char *why)
+{
+	run->n_skipped++;
+	if (run->options.verbose && probe->role == 0)
+		fprintf(run->options.messages, "left out %s: %s\n", target->name, why);
 }
 
 bool run_interrupted(const struct run *run)

@@ -41,7 +41,7 @@ int run_fd(const struct run *run); /* readable when run_step has work */
 int run_step(struct run *run, int timeout_ms);
 /* Ask it to end: the next run_step returns 0. Safe in a signal handler's deferred path, not in the handler. */
 void run_ask_exit(struct run *run, int code);
-/* Detach side by side, end probes, drain, lost events, maps. Frees run. Returns the exit code. */
+/* Detach side by side, end probes, drain, lost events, maps. Frees run. Returns the exit code: 1 when output was lost. */
 int run_close(struct run *run);
 
 /* --- for provider rows --- */
@@ -53,6 +53,9 @@ void run_add_link(struct run *run, int fd);
 /* Say why attaching failed, with the attach point's place in the script. */
 void run_error(struct run *run, struct span span, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
+/* One of many targets is left out. Those of a probe are told together when it is attached. */
+void run_skip(struct run *run, const struct plan_probe *probe, const struct target *target,
+	      const char *why);
 /* fd of a loaded program by its BPF function name, -ENOENT. */
 int run_program_fd(struct run *run, const char *program);
 /* SIGINT arrived during attach: providers with many targets stop early with -EINTR. */

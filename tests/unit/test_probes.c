@@ -96,6 +96,12 @@ void elf_demangle(struct lookup *lookup, const struct elf *elf)
 	(void)elf;
 }
 
+int lookup_pid(const struct lookup *lookup)
+{
+	(void)lookup;
+	return 0;
+}
+
 const char *lookup_error(const struct lookup *lookup)
 {
 	return lookup->error;
@@ -286,6 +292,21 @@ void run_add_link(struct run *run, int fd)
 {
 	(void)run;
 	(void)fd;
+}
+
+const struct run_options *run_options_of(const struct run *run)
+{
+	(void)run;
+	return NULL;
+}
+
+void run_skip(struct run *run, const struct plan_probe *probe, const struct target *target,
+	      const char *why)
+{
+	(void)run;
+	(void)probe;
+	(void)target;
+	(void)why;
 }
 
 void run_error(struct run *run, struct span span, const char *fmt, ...)

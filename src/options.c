@@ -1,0 +1,278 @@
+/*
+ * The options of the command line: one table, from which the text of --help is made too. What they ask for is
+ * done in main.c.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "cli.h"
+
+int complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("jbtrace: error: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+struct option_row {
+	const char *name;
+	int letter; /* 0: long form only */
+	const char *arg;
+	const char *help; /* NULL: not shown */
+	bool unsupported; /* known, for it is the reference's or to come, but refused */
+	int (*set)(struct cli *cli, const char *value);
+	/* Without a setter: what to set in struct cli. */
+	size_t flag; /* offset of a bool */
+	size_t text; /* offset of a const char * */
+	enum mode mode;
+};
+
+#define FLAG(member) .flag = offsetof(struct cli, member)
+#define TEXT(member) .text = offsetof(struct cli, member)
+#define UNSUPPORTED  .unsupported = true
+
+static int set_program(struct cli *cli, const char *value)
+{
+	if (cli->program)
+		return complain("-e may be given once: write all probes into one program text");
+	cli->program = value;
+	return 0;
+}
+
+/* Whether the process lives is asked here, before anything is compiled for it. */
+static int set_pid(struct cli *cli, const char *value)
+{
+	char *end;
+	long pid = strtol(value, &end, 10);
+	int fd;
+
+	if (!*value || *end || pid <= 0)
+		return complain("-p wants the number of a process, not '%s'", value);
+	if (cli->compile.pid && cli->compile.pid != pid)
+		return complain("not supported yet: -p for several processes");
+	fd = pid > INT_MAX ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
+	if (fd < 0 && (pid > INT_MAX || errno == ESRCH))
+		return complain("-p: there is no process %ld", pid);
+	if (fd < 0 && (errno == EINVAL || errno == ENOENT))
+		return complain("-p: %ld is a thread, not a process", pid);
+	if (fd >= 0)
+		close(fd);
+	cli->compile.pid = (int)pid;
+	return 0;
+}
+
+static int set_format(struct cli *cli, const char *value)
+{
+	static const char *const to_come[] = { "json", "csv", "prom" };
+
+	cli->run.format = value;
+	if (jb_has_format(value))
+		return 0;
+	for (size_t i = 0; i < sizeof(to_come) / sizeof(*to_come); i++)
+		if (strcmp(value, to_come[i]) == 0)
+			return complain("not supported yet: -f %s (text is)", value);
+	return complain("there is no output format '%s'", value);
+}
+
+static int set_duration(struct cli *cli, const char *value)
+{
+	/* clang-format off */
+	static const struct { const char *name; double ns; } units[] = {
+		{ "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 },
+	};
+	/* clang-format on */
+	char *end;
+	double n = strtod(value, &end);
+
+	for (size_t i = 0; end != value && n > 0 && n < 1e7 && i < sizeof(units) / sizeof(*units);
+	     i++) {
+		if (strcmp(end, units[i].name))
+			continue;
+		cli->run.duration_ns = (uint64_t)(n * units[i].ns);
+		return 0;
+	}
+	return complain("--duration wants a time such as 10s, 500ms or 5m, not '%s'", value);
+}
+
+static int set_dump(struct cli *cli, const char *value)
+{
+	static const char *const stages[] = { [JB_STAGE_AST] = "ast",
+					      [JB_STAGE_PLAN] = "plan",
+					      [JB_STAGE_IR] = "ir",
+					      [JB_STAGE_ELF] = "elf" };
+
+	for (size_t i = 0; i < sizeof(stages) / sizeof(*stages); i++) {
+		if (strcmp(value, stages[i]))
+			continue;
+		cli->compile.partial = true;
+		cli->compile.until = (enum jb_stage)i;
+		return 0;
+	}
+	return complain("--dump knows ast, plan, ir and elf, not '%s'", value);
+}
+
+/* clang-format off */
+static const struct option_row options[] = {
+	{ "expr", 'e', "PROGRAM", "run this program text", .set = set_program },
+	{ "list", 'l', NULL, "list probes that match the pattern (or the probes of a script); with -v their arguments", .mode = MODE_LIST },
+	{ "cmd", 'c', "COMMAND", "run this command when everything is attached, end when it ends", TEXT(command) },
+	{ "pid", 'p', "PID", "trace this process only, end when it ends", .set = set_pid },
+	{ "format", 'f', "FORMAT", "output format: text", .set = set_format },
+	{ "output", 'o', "FILE", "write the script's output to this file", TEXT(output) },
+	{ "duration", 0, "TIME", "end by itself after this time: 10s, 500ms, 5m", .set = set_duration },
+	{ "unsafe", 0, NULL, "allow what can harm the system: system(), very fast timers", FLAG(compile.unsafe) },
+	{ "quiet", 'q', NULL, "no 'Attached N probes'", FLAG(run.quiet) },
+	{ "verbose", 'v', NULL, "say more while loading and attaching", FLAG(run.verbose) },
+	{ "warnings", 'k', NULL, "warn about what goes wrong while tracing (the default)", FLAG(warnings) },
+	{ "no-warnings", 0, NULL, "no warnings", FLAG(no_warnings) },
+	{ "check", 0, NULL, "compile and pass the kernel's verifier, attach nothing", FLAG(run.check_only) },
+	{ "dry-run", 0, NULL, "attach, then stop", FLAG(run.dry_run) },
+	{ "dump", 0, "STAGE", "print what the script becomes: ast, plan, ir, elf", .set = set_dump },
+	{ "info", 0, NULL, "what this machine supports; `--info json` for programs", .mode = MODE_INFO },
+	{ "help-builtins", 0, NULL, "all probe types, values, functions and aggregations", .mode = MODE_HELP_BUILTINS },
+	{ "help-roff", 0, NULL, NULL, .mode = MODE_HELP_ROFF },
+	{ "help", 'h', NULL, "this text", .mode = MODE_HELP },
+	{ "version", 'V', NULL, "the version", .mode = MODE_VERSION },
+	{ "btf", 'b', NULL, NULL, FLAG(ignored) }, /* the reference takes it too, without a meaning */
+	{ "debug", 'd', "STAGE", UNSUPPORTED },
+	{ NULL, 'B', "MODE", UNSUPPORTED },
+	{ NULL, 'I', "FOLDER", UNSUPPORTED },
+	{ "include", 0, "FILE", UNSUPPORTED },
+	{ "fmt", 0, NULL, UNSUPPORTED },
+	{ "no-feature", 0, "FEATURES", UNSUPPORTED },
+	{ "probe-filter", 0, "REGEX", UNSUPPORTED },
+	{ "traceable-functions", 0, "FILE", UNSUPPORTED },
+	{ "debuginfo", 0, "FOLDERS", UNSUPPORTED },
+	{ "usdt-file-activation", 0, NULL, UNSUPPORTED },
+	{ "mode", 0, "MODE", UNSUPPORTED },
+	{ "test", 0, NULL, UNSUPPORTED },
+	{ "bench", 0, NULL, UNSUPPORTED },
+	{ "verify-llvm-ir", 0, NULL, UNSUPPORTED },
+	{ "aot", 0, "FILE", UNSUPPORTED },
+	{ "dwarf-pid", 0, "PID", UNSUPPORTED },
+	{ "emit-elf", 0, "FILE", UNSUPPORTED },
+	{ "emit-llvm", 0, "FILE", UNSUPPORTED },
+	{ "wait", 0, NULL, UNSUPPORTED },
+	{ NULL, 'm', "NAMES", UNSUPPORTED },
+	{ "listen", 0, "PORT", UNSUPPORTED },
+	{ "config", 0, "FILE", UNSUPPORTED },
+	{ "follow", 0, NULL, UNSUPPORTED },
+	{ "comm", 0, "GLOB", UNSUPPORTED },
+	{ "uid", 0, "UID", UNSUPPORTED },
+	{ "cgroup", 0, "PATH", UNSUPPORTED },
+	{ "pidns", 0, "INODE", UNSUPPORTED },
+	{ "pgid", 0, "GROUP", UNSUPPORTED },
+	{ "not-pid", 0, "PID", UNSUPPORTED },
+	{ "not-comm", 0, "GLOB", UNSUPPORTED },
+	{ "not-uid", 0, "UID", UNSUPPORTED },
+	{ "not-cgroup", 0, "PATH", UNSUPPORTED },
+	{ "not-pidns", 0, "INODE", UNSUPPORTED },
+	{ "not-pgid", 0, "GROUP", UNSUPPORTED },
+};
+/* clang-format on */
+#define N_OPTIONS (sizeof(options) / sizeof(*options))
+#define LONG_BASE 256
+
+void print_usage(FILE *out)
+{
+	fprintf(out, "usage: jbtrace [OPTIONS] FILE | NAME | - | -e PROGRAM  [PARAMETERS]  [-- "
+		     "--NAME=VALUE ...]\n\n");
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *row = &options[i];
+		char left[64];
+
+		if (!row->help)
+			continue;
+		snprintf(left, sizeof(left), "%c%c%s--%s%s%s", row->letter ? '-' : ' ',
+			 row->letter ? row->letter : ' ', row->letter ? ", " : "  ", row->name,
+			 row->arg ? " " : "", row->arg ? row->arg : "");
+		fprintf(out, "  %-26s %s\n", left, row->help);
+	}
+	fprintf(out, "\nexamples:\n"
+		     "  jbtrace -e 'begin { printf(\"hello\\n\"); }'\n"
+		     "  jbtrace -e 'tracepoint:syscalls:sys_enter_openat { @[comm] = count(); }'\n"
+		     "  jbtrace -l 'tracepoint:sched:*'\n");
+}
+
+static void fill_getopt(char *letters, struct option *longs)
+{
+	*letters++ = ':'; /* a missing argument is reported by us */
+	for (size_t i = 0; i < N_OPTIONS; i++) {
+		const struct option_row *row = &options[i];
+
+		if (row->letter) {
+			*letters++ = (char)row->letter;
+			if (row->arg)
+				*letters++ = ':';
+		}
+		if (row->name)
+			*longs++ = (struct option){ row->name,
+						    row->arg ? required_argument : no_argument,
+						    NULL, LONG_BASE + (int)i };
+	}
+	*letters = '\0';
+	*longs = (struct option){ 0 };
+}
+
+static const struct option_row *find_row(int code)
+{
+	if (code >= LONG_BASE)
+		return &options[code - LONG_BASE];
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (options[i].letter == code)
+			return &options[i];
+	return NULL;
+}
+
+static int apply(struct cli *cli, const struct option_row *row, const char *value)
+{
+	if (row->unsupported)
+		return row->name ? complain("not supported yet: --%s", row->name)
+				 : complain("not supported yet: -%c", row->letter);
+	if (row->set)
+		return row->set(cli, value);
+	if (row->flag)
+		*(bool *)((char *)cli + row->flag) = true;
+	else if (row->text)
+		*(const char **)(void *)((char *)cli + row->text) = value;
+	else
+		cli->mode = row->mode;
+	return 0;
+}
+
+int parse_options(struct cli *cli, int argc, char **argv)
+{
+	struct option longs[N_OPTIONS + 1];
+	char letters[2 * N_OPTIONS + 2];
+	int code;
+
+	fill_getopt(letters, longs);
+	opterr = 0;
+	while ((code = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const char *word = argv[optind > 1 ? optind - 1 : 1];
+		int err;
+
+		if (code == ':')
+			return complain("%s needs a value", word);
+		if (code == '?' && optopt && optopt < LONG_BASE)
+			return complain("there is no option -%c; see --help", optopt);
+		if (code == '?')
+			return complain("there is no option %s; see --help", word);
+		err = apply(cli, find_row(code), optarg);
+		if (err)
+			return err;
+	}
+	return 0;
+}
