@@ -1,0 +1,25 @@
+/* A traced program's file: symbols, segments, C++ names, the place of its debug file. */
+#include "fuzz.h"
+#include "lookup/internal.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct memory_file file = memory_file(data, size);
+	struct arena *arena = arena_new();
+	struct lookup *lookup = lookup_new(types_new(arena));
+	const struct elf *elf = file.fd >= 0 ? lookup_elf(lookup, file.path) : NULL;
+
+	if (elf) {
+		elf_demangle(lookup, elf);
+		elf_find(elf, "jb_seed");
+		elf_file_offset(lookup, file.path, elf->entry);
+		for (size_t i = 0; i < elf->functions.n; i++)
+			if (elf->functions.data[i].demangled)
+				elf_plain_cpp_name(arena, elf->functions.data[i].demangled);
+	}
+	if (file.fd >= 0)
+		close(file.fd);
+	lookup_free(lookup);
+	arena_free(arena);
+	return 0;
+}
