@@ -23,7 +23,7 @@
 #include <unistd.h>
 
 #define ATTACH_UPROBE_MULTI 48 /* BPF_TRACE_UPROBE_MULTI, absent from 6.1's headers */
-#define MAX_OFFSETS 4096
+#define MAX_OFFSETS	    4096
 
 /* The part of union bpf_attr for BPF_LINK_CREATE with uprobe multi, Linux 6.6. */
 struct uprobe_multi_attr {
@@ -52,7 +52,8 @@ static int wanted(const char *name, const char *const *list)
 }
 
 /* Open with only these programs loaded, and only the maps they are named with. */
-static struct bpf_object *load(const char *path, const char *const *programs, const char *const *maps, __u32 pid)
+static struct bpf_object *load(const char *path, const char *const *programs,
+			       const char *const *maps, __u32 pid)
 {
 	struct bpf_object *object = bpf_object__open_file(path, NULL);
 	struct bpf_program *program;
@@ -62,7 +63,8 @@ static struct bpf_object *load(const char *path, const char *const *programs, co
 		die(path);
 	bpf_object__for_each_program(program, object)
 		bpf_program__set_autoload(program, wanted(bpf_program__name(program), programs));
-	bpf_object__for_each_map(map, object) {
+	bpf_object__for_each_map(map, object)
+	{
 		const char *name = bpf_map__name(map);
 		if (strstr(name, ".rodata")) {
 			__u32 value = pid;
@@ -95,8 +97,8 @@ static void armed_until_told(void)
 
 static void mode_begin(const char *object_path)
 {
-	struct bpf_object *object =
-		load(object_path, (const char *const[]){ "begin", NULL }, (const char *const[]){ NULL }, 0);
+	struct bpf_object *object = load(object_path, (const char *const[]){ "begin", NULL },
+					 (const char *const[]){ NULL }, 0);
 	LIBBPF_OPTS(bpf_test_run_opts, options);
 
 	if (bpf_prog_test_run_opts(bpf_program__fd(find(object, "begin")), &options))
@@ -109,7 +111,8 @@ static void mode_tracepoint(const char *object_path, const char *name)
 	struct bpf_object *object =
 		load(object_path, (const char *const[]){ name, NULL },
 		     (const char *const[]){ "counter", "keyed", "histogram", NULL }, 0);
-	struct bpf_link *link = bpf_program__attach_tracepoint(find(object, name), "syscalls", "sys_enter_getppid");
+	struct bpf_link *link =
+		bpf_program__attach_tracepoint(find(object, name), "syscalls", "sys_enter_getppid");
 
 	if (!link)
 		die("attach");
@@ -118,16 +121,20 @@ static void mode_tracepoint(const char *object_path, const char *name)
 	bpf_object__close(object);
 }
 
-static void mode_uprobes(const char *object_path, const char *binary, size_t offset, int with_return)
+static void mode_uprobes(const char *object_path, const char *binary, size_t offset,
+			 int with_return)
 {
 	const char *second = with_return ? "pair_out" : "count";
-	struct bpf_object *object = load(object_path, (const char *const[]){ "pair_in", second, NULL },
-					 (const char *const[]){ "starts", "latency", "counter", NULL }, 0);
-	struct bpf_link *in = bpf_program__attach_uprobe(find(object, "pair_in"), false, -1, binary, offset);
+	struct bpf_object *object =
+		load(object_path, (const char *const[]){ "pair_in", second, NULL },
+		     (const char *const[]){ "starts", "latency", "counter", NULL }, 0);
+	struct bpf_link *in =
+		bpf_program__attach_uprobe(find(object, "pair_in"), false, -1, binary, offset);
 	struct bpf_link *out =
-		with_return ? bpf_program__attach_uprobe(find(object, second), true, -1, binary, offset) :
-			      bpf_program__attach_tracepoint(find(object, second), "syscalls",
-							     "sys_enter_getppid");
+		with_return
+			? bpf_program__attach_uprobe(find(object, second), true, -1, binary, offset)
+			: bpf_program__attach_tracepoint(find(object, second), "syscalls",
+							 "sys_enter_getppid");
 
 	if (!in || !out)
 		die("attach");
@@ -194,9 +201,10 @@ static void mode_events(const char *object_path, __u32 pid, const char *output)
 	struct bpf_object *object = load(object_path, (const char *const[]){ "event", NULL },
 					 (const char *const[]){ "ring", NULL }, pid);
 	FILE *file = fopen(output, "w");
-	struct bpf_link *link = bpf_program__attach_tracepoint(find(object, "event"), "syscalls", "sys_enter_getppid");
-	struct ring_buffer *ring =
-		ring_buffer__new(bpf_object__find_map_fd_by_name(object, "ring"), write_event, file, NULL);
+	struct bpf_link *link = bpf_program__attach_tracepoint(find(object, "event"), "syscalls",
+							       "sys_enter_getppid");
+	struct ring_buffer *ring = ring_buffer__new(bpf_object__find_map_fd_by_name(object, "ring"),
+						    write_event, file, NULL);
 	struct pollfd told = { .fd = 0, .events = POLLIN };
 
 	if (!file || !link || !ring)
@@ -236,7 +244,8 @@ static void mode_dump(const char *object_path, __u32 pid, const char *output)
 	struct bpf_object *object = load(object_path, (const char *const[]){ "fill", NULL },
 					 (const char *const[]){ "million", NULL }, pid);
 	FILE *file = fopen(output, "w");
-	struct bpf_link *link = bpf_program__attach_tracepoint(find(object, "fill"), "syscalls", "sys_enter_getppid");
+	struct bpf_link *link = bpf_program__attach_tracepoint(find(object, "fill"), "syscalls",
+							       "sys_enter_getppid");
 
 	if (!file || !link)
 		die("attach");
