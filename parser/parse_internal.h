@@ -15,7 +15,7 @@ struct token {
 	const char
 		*text; /* names without sigil `$`, strings with escapes replaced, specs trimmed */
 	uint32_t len;  /* of text */
-	bool is_real;	  /* a number with a decimal point: `text` is its value */
+	bool is_real;  /* a number with a decimal point: `text` is its value */
 	bool is_unsigned; /* integer that does not fit int64 */
 	uint64_t value;	  /* integers, $N */
 	const char *hint; /* of TOKEN_DIAG, may be NULL */
@@ -23,8 +23,7 @@ struct token {
 
 /* Entries of the array that bison never sees. */
 enum token_extra {
-	TOKEN_DIAG =
-		-1, /* an error found by the lexer, reported in its turn: text, hint */
+	TOKEN_DIAG = -1, /* an error found by the lexer, reported in its turn: text, hint */
 };
 
 struct token_vec {
