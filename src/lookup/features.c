@@ -226,15 +226,34 @@ static const struct feature features[] = {
 	[FEATURE_RAW_TP_COOKIE] = { "raw tracepoint cookie", "one program per raw tracepoint",
 				    try_raw_tp_cookie },
 	[FEATURE_MAP_BATCH] = { "map batch", "maps are read key by key", try_map_batch },
-	[FEATURE_BPF_LOOP] = { "bpf_loop", "loops are bounded and unrolled", try_loop },
+	[FEATURE_BPF_LOOP] = { "bpf_loop", "nothing: loops need Linux 5.17 or later", try_loop },
 };
+
+/* JBTRACE_NO_FEATURE names features not to use, as "uprobe_multi,uprobe_session": so the other ways can be tried. */
+static bool is_switched_off(const char *name)
+{
+	const char *list = getenv("JBTRACE_NO_FEATURE");
+	size_t len = strlen(name);
+
+	for (; list && *list; list += strcspn(list, ","), list += *list == ',') {
+		size_t i = 0;
+
+		while (i < len && (list[i] == name[i] || (list[i] == '_' && name[i] == ' ')))
+			i++;
+		if (i == len && (!list[i] || list[i] == ','))
+			return true;
+	}
+	return false;
+}
 
 bool lookup_feature(struct lookup *lookup, enum kernel_feature feature)
 {
 	signed char *known = &lookup->features[feature];
 
 	if (!*known)
-		*known = features[feature].try(lookup) ? 1 : -1;
+		*known = !is_switched_off(features[feature].name) && features[feature].try(lookup)
+				 ? 1
+				 : -1;
 	return *known > 0;
 }
 
