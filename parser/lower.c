@@ -11,13 +11,13 @@
 #include "parser/check.h"
 #include "parser/front.h"
 
-#define RING_TIMER   (256u << 10) /* events at a bounded rate */
-#define RING_HOT     (16u << 20)  /* any probe may fire a million times per second */
+#define RING_TIMER	 (256u << 10) /* events at a bounded rate */
+#define RING_HOT	 (16u << 20)  /* any probe may fire a million times per second */
 #define DEFAULT_MAP_KEYS 4096
-#define MIN_KEYS 256
-#define PER_CPU_MAX (1ull << 30)  /* even when asked for */
-#define PREALLOC_MAX (16u << 20)  /* a hash bigger than this is not allocated in advance */
-#define LOCK_SIZE    8		  /* struct jb_lock */
+#define MIN_KEYS	 256
+#define PER_CPU_MAX	 (1ull << 30) /* even when asked for */
+#define PREALLOC_MAX	 (16u << 20)  /* a hash bigger than this is not allocated in advance */
+#define LOCK_SIZE	 8	      /* struct jb_lock */
 
 struct lowering {
 	struct resolve *resolve;
@@ -95,7 +95,8 @@ static void lower_declared(struct lowering *l, struct plan_map *plan, const stru
 
 static uint64_t bytes_per_key(const struct plan_map *plan)
 {
-	return (uint64_t)plan->value_size * (plan->per_cpu ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 1);
+	return (uint64_t)plan->value_size *
+	       (plan->per_cpu ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 1);
 }
 
 /*
@@ -106,7 +107,8 @@ static uint64_t bytes_per_key(const struct plan_map *plan)
  */
 static void size_hash(struct lowering *l, struct plan_map *plan, const struct map *map)
 {
-	bool lru = plan->bpf_type == BPF_MAP_TYPE_LRU_HASH || plan->bpf_type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
+	bool lru = plan->bpf_type == BPF_MAP_TYPE_LRU_HASH ||
+		   plan->bpf_type == BPF_MAP_TYPE_LRU_PERCPU_HASH;
 	bool asked = map->decl || l->plan->max_map_keys != DEFAULT_MAP_KEYS;
 	uint64_t fit = PREALLOC_MAX / bytes_per_key(plan);
 

@@ -150,7 +150,8 @@ static void substitute_spelled(const struct expansion *x, struct node *node)
 }
 
 /* A literal has no name of its own: as a key it goes by the parameter's. */
-static void substitute_argument(const struct expansion *x, struct node *node, const struct node *arg)
+static void substitute_argument(const struct expansion *x, struct node *node,
+				const struct node *arg)
 {
 	struct node *copy = ast_clone(x->resolve->arena, arg);
 

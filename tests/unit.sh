@@ -32,5 +32,9 @@ for program in "$build"/tests/unit/*; do
 		grep -vE '^\[ +(RUN|OK) ' "$log" | head -n 40
 	fi
 done
+if [ $((passed + failed + skipped)) -eq 0 ] && [ -z "$filter" ]; then
+	echo "FAIL: there are no unit tests in $build"
+	failed=1
+fi
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -115,7 +115,8 @@ static bool check_len(struct check *check, struct node *node)
 	node->type = type_u64();
 	if (node->args->map->has_key_use || !check->final)
 		return true;
-	return check_error(check, node, "len() counts the keys of a map, and %s has none", node->args->name);
+	return check_error(check, node, "len() counts the keys of a map, and %s has none",
+			   node->args->name);
 }
 
 static void *gen_len(struct cg *cg, const struct node *node, void *dst)

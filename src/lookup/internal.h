@@ -25,7 +25,7 @@ struct lookup {
 	struct strmap *elves;	       /* "dev:ino" -> struct elf_file */
 	struct strmap *binaries;       /* "pid word" -> binary_vec, of lookup_binaries */
 	struct ksyms *ksyms;
-	int pid; /* of a listing */
+	int pid;			     /* of a listing */
 	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */
 };
 

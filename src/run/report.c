@@ -169,7 +169,8 @@ static void total_missed(struct run *run)
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) || !info.recursion_misses)
 			continue;
 		report_warning(run, probe->span,
-			       "%llu events were missed: they came while another probe ran on the same processor",
+			       "%llu events were missed: they came while another probe ran on the "
+			       "same processor",
 			       (unsigned long long)info.recursion_misses);
 	}
 }
