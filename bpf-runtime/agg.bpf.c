@@ -45,14 +45,14 @@ jb_inline void jb_count_add(struct jb_count *state)
 
 jb_inline void jb_sum_add(struct jb_sum *state, jb_i64 n)
 {
-	state->total += n;
+	state->total = (jb_u64)state->total + (jb_u64)n;
 	state->set = 1;
 }
 
 jb_inline void jb_stats_add(struct jb_stats *state, jb_i64 n)
 {
 	state->count += 1;
-	state->total += n;
+	state->total = (jb_u64)state->total + (jb_u64)n;
 }
 
 /* Extremes are compared with their sign, also those of unsigned numbers: 2^63 and above count as negative. */
@@ -130,7 +130,7 @@ jb_noinline void jb_quantiles_put(struct jb_quantiles *state, jb_i64 n)
 	if (!state->count || n > state->max)
 		state->max = n;
 	state->count += 1;
-	state->sum += n;
+	state->sum = (jb_u64)state->sum + (jb_u64)n; /* wraps, as two's complement does */
 	i = jb_log_bucket(v, JB_Q_BITS);
 	jb_opaque(i);
 	if (i < JB_Q_BUCKETS)

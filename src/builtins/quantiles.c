@@ -29,7 +29,7 @@ static void merge_quantiles(const struct agg_args *args, void *into, const void 
 	if (!q->count || other->max > q->max)
 		q->max = other->max;
 	q->count += other->count;
-	q->sum += other->sum;
+	q->sum = (int64_t)((uint64_t)q->sum + (uint64_t)other->sum);
 	for (uint32_t i = 0; i < JB_Q_BUCKETS; i++)
 		q->bucket[i] += other->bucket[i];
 }
