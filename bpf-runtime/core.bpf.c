@@ -244,3 +244,11 @@ jb_inline jb_u64 jb_map_len(void *map)
 	bpf_for_each_map_elem(map, jb_count_element, &n, 0);
 	return n;
 }
+
+/* Zero, but the verifier cannot know: it is in memory that user space might write. */
+volatile jb_u64 jb_nothing;
+
+jb_inline jb_u64 jb_unknown_zero(void)
+{
+	return jb_nothing;
+}

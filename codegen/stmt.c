@@ -226,6 +226,24 @@ static void for_range(struct cg *cg, const struct node *node)
 	call_loop(cg, here, fn.fn, rounds, node);
 }
 
+/*
+ * Let the verifier forget the values of all variables. It follows `$i = 0; while ($i < 100000) { $i++; }` round by
+ * round as long as it knows $i, and gives up after 8192 (Linux 6.18: "The sequence of 8193 jumps is too complex").
+ */
+static void forget_values(struct cg *cg)
+{
+	LLVMValueRef zero = cg_rt(cg, "jb_unknown_zero", NULL, 0);
+	struct variable **v;
+
+	vec_each (v, &cg->instance->variables) {
+		unsigned slot = FRAME_VARS + (*v)->index;
+		if (!(*v)->type || !type_is_scalar((*v)->type))
+			continue;
+		LLVMValueRef value = cg_slot_load(cg, slot, cg->i64);
+		LLVMBuildStore(cg->b, LLVMBuildAdd(cg->b, value, zero, ""), cg_slot(cg, slot));
+	}
+}
+
 static void do_while(struct cg *cg, const struct node *node)
 {
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
@@ -233,6 +251,7 @@ static void do_while(struct cg *cg, const struct node *node)
 
 	open_round(cg, &fn, node);
 	LLVMBasicBlockRef body = cg_block(cg, "round");
+	forget_values(cg);
 	cg_branch(cg, condition(cg, node->a), body, fn.stop);
 	cg_enter(cg, body);
 	cg_stmt(cg, node->c);
