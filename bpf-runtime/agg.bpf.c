@@ -119,7 +119,7 @@ jb_inline void jb_lhist_add(struct jb_lhist *state, jb_i64 n, jb_i64 min, jb_i64
 }
 
 /* The histogram holds 0 to 2^48 - 1, and what lies outside at its ends; sum and extremes are exact. */
-jb_noinline void jb_quantiles_put(struct jb_quantiles *state, jb_i64 n)
+jb_noinline void jb_quantiles_add(struct jb_quantiles *state, jb_i64 n)
 {
 	jb_u64 v = n < 0 ? 0 : n, i;
 
@@ -135,14 +135,6 @@ jb_noinline void jb_quantiles_put(struct jb_quantiles *state, jb_i64 n)
 	jb_opaque(i);
 	if (i < JB_Q_BUCKETS)
 		state->bucket[i] += 1;
-}
-
-/* The points asked for concern reading only; they come along because they are arguments of the call. */
-jb_inline void jb_quantiles_add(struct jb_quantiles *state, jb_i64 n, jb_u64 p1, jb_u64 p2,
-				jb_u64 p3, jb_u64 p4, jb_u64 p5, jb_u64 p6)
-{
-	(void)(p1 + p2 + p3 + p4 + p5 + p6);
-	jb_quantiles_put(state, n);
 }
 
 /* What a state is worth inside an expression; the caller adds the CPUs up. */

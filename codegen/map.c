@@ -207,23 +207,28 @@ LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map)
 
 /* --- aggregations --- */
 
-/* Call the row's update with the state, the travelling arguments, the constants and the time. */
+/*
+ * Call the row's update with the state, the travelling arguments, the constants (when the function takes them: the
+ * points of quantiles() matter to the reader only) and the time.
+ */
 static void update_state(struct cg *cg, const struct node *call, const struct type *type,
 			 LLVMValueRef state)
 {
 	const struct aggregate *row = type->aggregate;
-	const char *rt = row->rt_unsigned && !type->args.is_signed ? row->rt_unsigned : row->rt;
-	LLVMValueRef fn = LLVMGetNamedFunction(cg->module, rt), argv[16];
-	unsigned want = LLVMCountParams(fn), argc = 0, timed = row->flags & AGG_TIMED ? 1 : 0;
-	unsigned values =
-		want - 1 - timed - (type->args.n_count < want - 1 - timed ? type->args.n_count : 0);
+	const struct agg_args *args = &type->args;
+	const char *rt = row->rt_unsigned && !args->is_signed ? row->rt_unsigned : row->rt;
+	bool timed = row->flags & AGG_TIMED;
+	unsigned n_consts =
+		LLVMCountParams(LLVMGetNamedFunction(cg->module, rt)) - 1 - args->n_values - timed;
 	const struct node *arg = call->args;
+	LLVMValueRef argv[16];
+	unsigned argc = 0;
 
 	argv[argc++] = state;
-	for (unsigned i = 0; i < values && arg; i++, arg = arg->next)
+	for (unsigned i = 0; i < args->n_values; i++, arg = arg->next)
 		argv[argc++] = cg_expr(cg, arg);
-	for (unsigned i = 0; i < type->args.n_count && argc + timed < want; i++)
-		argv[argc++] = cg_int(cg, type->args.n[i]);
+	for (unsigned i = 0; i < n_consts; i++)
+		argv[argc++] = cg_int(cg, args->n[i]);
 	if (timed)
 		argv[argc++] = cg_rt(cg, "jb_now_ns", NULL, 0);
 	cg_debug_at(cg, call->span);

@@ -35,6 +35,7 @@ static bool value_argument(struct checker *c, struct node *call, struct node *ar
 	}
 	if (is_first)
 		args->is_signed = type_is_signed(type);
+	args->n_values++;
 	return true;
 }
 

@@ -139,22 +139,14 @@ static struct value quantiles_value(struct decode *decode, const struct type *ty
 	return (struct value){ .kind = VALUE_RECORD, .items = items, .names = names, .len = n };
 }
 
-/* Absent points become 0, so that the runtime function always has the same arguments. */
 static bool check_quantiles(struct check *check, struct node *node)
 {
 	const struct agg_args *args = &node->type->args;
-	struct node *point;
 
 	for (unsigned i = 0; i < args->n_count; i++)
 		if (args->n[i] < 0 || args->n[i] > 1000)
 			return check_error(check, ast_nth(node->args, 1 + i),
 					   "a quantile is between 0.1 and 100");
-	while (ast_count(node->args) < 1 + MAX_POINTS) {
-		point = ast_new(check->arena, NODE_INT, node->span);
-		point->is_literal = true;
-		point->type = type_int(1, true);
-		node->args = ast_append(node->args, point);
-	}
 	return true;
 }
 

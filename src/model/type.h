@@ -59,6 +59,8 @@ struct agg_field;
 struct agg_args {
 	int64_t n[8]; /* constant arguments after the first, in order */
 	unsigned n_count;
+	unsigned
+		n_values; /* arguments that the update function is given: all that are not constant */
 	const struct agg_field *fields; /* agg(): the columns */
 	unsigned n_fields;
 	bool is_signed; /* signedness of the aggregated value */

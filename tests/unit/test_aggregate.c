@@ -270,7 +270,7 @@ static void test_quantiles_error(void **state)
 	for (unsigned i = 0; i < N; i++) {
 		sorted[i] = (random_next(&seed) & 0xffffffffffff) >> random_next(&seed) % 48;
 		sum += sorted[i];
-		jb_quantiles_add(&cpu[1 + i % 3], sorted[i], 0, 0, 0, 0, 0, 0);
+		jb_quantiles_add(&cpu[1 + i % 3], sorted[i]);
 	}
 	for (unsigned i = 1; i < 4; i++)
 		row->merge(&type.args, &cpu[0], &cpu[i]);
@@ -306,9 +306,9 @@ static void test_quantiles_every_size(void **state)
 		uint64_t n = i < 200 ? i : (random_next(&seed) & 0xffffffffffff) >> i % 48;
 		struct value value;
 		memset(q, 0, sizeof(*q));
-		jb_quantiles_add(q, 0, 0, 0, 0, 0, 0, 0);
-		jb_quantiles_add(q, n, 0, 0, 0, 0, 0, 0);
-		jb_quantiles_add(q, INT64_MAX, 0, 0, 0, 0, 0, 0);
+		jb_quantiles_add(q, 0);
+		jb_quantiles_add(q, n);
+		jb_quantiles_add(q, INT64_MAX);
 		type.args.n[0] = 500;
 		value = row->value(&decode, &type, q);
 		assert_near(&value, "p50", n);
@@ -329,9 +329,9 @@ static void test_quantiles_outside(void **state)
 	struct value value;
 
 	(void)state;
-	jb_quantiles_add(&cpu[1], -5, 0, 0, 0, 0, 0, 0);
-	jb_quantiles_add(&cpu[2], -7, 0, 0, 0, 0, 0, 0);
-	jb_quantiles_add(&cpu[2], -6, 0, 0, 0, 0, 0, 0);
+	jb_quantiles_add(&cpu[1], -5);
+	jb_quantiles_add(&cpu[2], -7);
+	jb_quantiles_add(&cpu[2], -6);
 	row->merge(&type.args, &cpu[0], &cpu[1]);
 	row->merge(&type.args, &cpu[0], &cpu[2]);
 	value = row->value(&decode, &type, &cpu[0]);
@@ -341,7 +341,7 @@ static void test_quantiles_outside(void **state)
 	assert_int_equal(value_member(&value, "max")->i, -5);
 	assert_int_equal(value_member(&value, "_sum")->i, -18);
 	memset(&cpu[0], 0, sizeof(cpu[0]));
-	jb_quantiles_add(&cpu[0], INT64_MAX, 0, 0, 0, 0, 0, 0);
+	jb_quantiles_add(&cpu[0], INT64_MAX);
 	value = row->value(&decode, &type, &cpu[0]);
 	assert_int_equal(value_member(&value, "p50")->i, INT64_MAX);
 	assert_int_equal(value_member(&value, "max")->i, INT64_MAX);
