@@ -361,8 +361,8 @@ static int mode_run(struct cli *cli, int argc, char **argv)
 	struct text text = { 0 };
 	int err;
 
-	signal(SIGUSR1,
-	       SIG_IGN); /* it is for self probes, and a script without one is not to end by it */
+	/* It is for self probes, and a script without one is not to end by it. */
+	signal(SIGUSR1, SIG_IGN);
 	err = read_script(cli, &argc, &argv, &text);
 	if (!err && cli->warnings && cli->no_warnings)
 		err = complain("-k and --no-warnings exclude each other");
