@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/strmap.h"
 #include "base/vec.h"
+#include "printed.h"
 
 static void arena_zeroes_and_aligns(void **state)
 {
@@ -180,18 +181,6 @@ static void glob_only_knows_stars(void **state)
 	assert_true(glob_match("*a*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"));
 	assert_true(glob_is("a*"));
 	assert_false(glob_is("a?"));
-}
-
-/* What diag_print says; freed by the caller. */
-static char *printed(const struct diags *diags)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	diag_print(diags, out);
-	fclose(out);
-	return text;
 }
 
 static void assert_printed(const struct diags *diags, const char *expected)

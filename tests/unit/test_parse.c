@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "parser/parse.h"
+#include "printed.h"
 
 struct golden {
 	const char *script;
@@ -338,17 +339,6 @@ static struct parsed parse(const char *script)
 	p.source = diag_add_source(p.diags, "t", script, strlen(script));
 	p.program = parse_script(p.arena, p.diags, p.source);
 	return p;
-}
-
-static char *printed(const struct diags *diags)
-{
-	char *text = NULL;
-	size_t len = 0;
-	FILE *out = open_memstream(&text, &len);
-
-	diag_print(diags, out);
-	fclose(out);
-	return text;
 }
 
 static void assert_no_errors(const struct parsed *p)
