@@ -25,6 +25,7 @@ for program in "$build"/tests/unit/*; do
 	bad=$(count FAILED)
 	passed=$((passed + $(count PASSED)))
 	skipped=$((skipped + $(count SKIPPED)))
+	sed -nE "s/^skipped: (.*)/skip: $name: \1/p" "$log"
 	[ $status -eq 0 ] || [ "$bad" -gt 0 ] || bad=1
 	failed=$((failed + bad))
 	if [ "$bad" -gt 0 ]; then

@@ -63,4 +63,11 @@ static int teardown(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Not run, and why: tests/unit.sh shows it. */
+static inline void skip_because(const char *why)
+{
+	print_message("skipped: %s\n", why);
+	skip();
+}
+
 #endif

@@ -342,8 +342,7 @@ static void test_btf_kernel(void **state)
 	int64_t value;
 
 	if (!lookup_has_btf(f->lookup)) {
-		print_message("skipped: %s\n", lookup_error(f->lookup));
-		skip();
+		skip_because(lookup_error(f->lookup));
 	}
 	task = lookup_kernel_type(f->lookup, "struct task_struct");
 	assert_non_null(task);
@@ -391,8 +390,7 @@ static void test_tracepoints(void **state)
 	const struct tracepoint *tracepoint;
 
 	if (!lookup_tracefs(f->lookup)) {
-		print_message("skipped: %s\n", lookup_error(f->lookup));
-		skip();
+		skip_because(lookup_error(f->lookup));
 	}
 	tracepoint = lookup_tracepoint(f->lookup, "syscalls", "sys_enter_openat");
 	assert_non_null(tracepoint);
@@ -415,8 +413,7 @@ static void test_sym_kernel(void **state)
 
 	if (!address) {
 		sym_free(sym);
-		print_message("skipped: %s\n", lookup_error(f->lookup));
-		skip();
+		skip_because(lookup_error(f->lookup));
 	}
 	assert_string_equal(sym_kernel(sym, address + 3).name, "vfs_read");
 	assert_int_equal(sym_kernel(sym, address + 3).offset, 3);

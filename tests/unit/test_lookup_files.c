@@ -91,7 +91,7 @@ static void test_elf_debug_link(void **state)
 	const struct elf *elf;
 
 	if (!make_library(f))
-		skip();
+		skip_because("no compiler to make a library with");
 	elf = lookup_elf(f->lookup, path);
 	assert_non_null(elf_find(elf, "_ZL6hiddeni"));
 	elf_demangle(f->lookup, elf);
@@ -106,7 +106,7 @@ static void test_elf_debug_link(void **state)
 		"cp l.debug other && objcopy --add-gnu-debuglink=other ../wrong.so && echo x >> "
 		"other",
 		f->folder) != 0)
-		skip();
+		skip_because("no objcopy to part debug information with");
 	elf = lookup_elf(f->lookup, arena_printf(f->arena, "%s/stripped.so", f->folder));
 	assert_non_null(elf_find(elf, "_ZL6hiddeni"));
 	elf = lookup_elf(f->lookup, arena_printf(f->arena, "%s/wrong.so", f->folder));
@@ -123,7 +123,7 @@ static void test_elf_damaged(void **state)
 	uint32_t random = 12345;
 
 	if (!make_library(f))
-		skip();
+		skip_because("no compiler to make a library with");
 	assert_int_equal(file_read(arena_printf(f->arena, "%s/libjbfix-1.2.so", f->folder), &good),
 			 0);
 	for (unsigned round = 0; round < 300; round++) {
@@ -253,7 +253,7 @@ static void test_mapped_library(void **state)
 	int hold, pid;
 
 	if (!make_library(f))
-		skip();
+		skip_because("no compiler to make a library with");
 	pid = start_child(f, false, &hold, &address);
 	assert_true(pid > 0);
 	assert_int_equal(lookup_binaries(f->lookup, "libjbfix", 0, &found, &nearest), 0);
@@ -289,12 +289,11 @@ static void test_mapped_elsewhere(void **state)
 	int hold, pid;
 
 	if (!make_library(f))
-		skip();
+		skip_because("no compiler to make a library with");
 	pid = start_child(f, true, &hold, &address);
 	if (!pid) {
 		stop_child(pid, hold);
-		print_message("skipped: no private mount namespace\n");
-		skip();
+		skip_because("no private mount namespace");
 	}
 	assert_int_equal(lookup_binaries(f->lookup, "libjbfix", pid, &found, &nearest), 0);
 	assert_int_equal(found.n, 1);

@@ -391,8 +391,10 @@ static void test_write_error(void **state)
 	struct out out;
 
 	(void)state;
-	if (fd < 0)
+	if (fd < 0) {
+		print_message("skipped: there is no /dev/full\n");
 		skip();
+	}
 	memset(big, 'x', sizeof(big));
 	out_init(&out, fd, printers_text);
 	out_record(&out, &(struct record){ .kind = RECORD_TEXT, .text = big, .len = sizeof(big) });
