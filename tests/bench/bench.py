@@ -262,11 +262,11 @@ class Bench:
         offsets = exported(LIBRARY, "av")
         script = f"uprobe:{LIBRARY}:av* {{ @[probe] = count(); }} interval:ms:1 {{ exit(); }}"
         self.life_rows(f"{len(offsets)} functions of libavcodec by glob, `probe` as key: whole life", (script, script),
-                       ["multi", LIBRARY], 300, 0, "\n".join(map(str, offsets)) + "\n")
+                       ["multi", LIBRARY], 150, 0, "\n".join(map(str, offsets)) + "\n")
 
     def syscalls(self):
         script = "tracepoint:syscalls:sys_enter_* { @[probe] = count(); } interval:ms:1 { exit(); }"
-        self.life_rows("every `sys_enter_*` by glob, `probe` as key: whole life", (script, script), ["syscalls"], 500, 0)
+        self.life_rows("every `sys_enter_*` by glob, `probe` as key: whole life", (script, script), ["syscalls"], 300, 0)
 
     def armed(self):
         script = (f"uprobe:{self.flood}:flood_pair {{ @a = count(); }} "

@@ -69,15 +69,9 @@ run_case() { # NAME SECONDS RELAY_OPTION...
 	python3 tests/e2e/rfc3550.py "$tmp/truth.txt" 90000 --check "$tmp/out.txt" >"$tmp/verdict.txt"
 }
 
-# All counts right, the jitter not: the receiver was not scheduled in time, which one more try may show. A wrong count
-# is never tried again.
-only_jitter() {
-	[ "$(grep -c '^not ok' "$tmp/verdict.txt" 2>/dev/null)" = 1 ] && grep -q '^not ok: jitter_ns' "$tmp/verdict.txt"
-}
-
 count_case() { # NAME, and as run_case
 	case $1 in *"$filter"*) ;; *) return ;; esac
-	if run_named "$@" || { only_jitter && echo "again: $1 (the machine was busy)" && run_named "$@"; }; then
+	if run_named "$@"; then
 		passed=$((passed + 1))
 		echo "ok: $1"
 	else
