@@ -44,12 +44,11 @@ LLVMValueRef cg_target_id(struct cg *cg);
 LLVMValueRef cg_func_id(struct cg *cg);
 
 /* --- maps, for has_key, delete, print(@m[k]), ... --- */
-/* Pointer to the map's value for this key, or null (to be tested): map lookup, no insertion. */
-LLVMValueRef cg_map_lookup(struct cg *cg, const struct node *map_node);
 /* The map itself, as helpers take it. */
 LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map);
 /* bpf_map_delete_elem; result of the helper as i64. */
 LLVMValueRef cg_map_delete(struct cg *cg, const struct map *map, const struct node *key);
+/* Pointer to the map's value for this key, or null (to be tested): map lookup, no insertion. */
 LLVMValueRef cg_map_lookup_key(struct cg *cg, const struct map *map, const struct node *key);
 /* `if (cond != 0) { then(arg) }`, cond an i64 or i1. */
 void cg_if(struct cg *cg, LLVMValueRef cond, void (*then)(struct cg *, void *), void *arg);

@@ -78,9 +78,6 @@ struct place {
 	uint8_t bit_offset, bit_size;
 };
 
-/* module.c */
-bool cg_is_runtime_map(const char *name);
-
 /* debug.c */
 void cg_debug_init(struct cg *cg);
 void cg_debug_function(struct cg *cg, struct cg_fn *fn, const char *name, struct span span,

@@ -54,11 +54,6 @@ LLVMValueRef cg_map_lookup_key(struct cg *cg, const struct map *map, const struc
 	return lookup(cg, map, map_key(cg, map, key));
 }
 
-LLVMValueRef cg_map_lookup(struct cg *cg, const struct node *node)
-{
-	return cg_map_lookup_key(cg, node->map, node->key);
-}
-
 LLVMValueRef cg_map_delete(struct cg *cg, const struct map *map, const struct node *key)
 {
 	LLVMValueRef bytes = map_key(cg, map, key);

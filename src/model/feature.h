@@ -54,7 +54,6 @@ enum builtin_flags {
 	BUILTIN_CTX = 1,	  /* rt takes the program's context as its first argument */
 	BUILTIN_CONTROL = 2,	  /* its events travel in the control ring */
 	BUILTIN_UNSAFE = 4,	  /* needs --unsafe */
-	BUILTIN_PURE = 8,	  /* the same for all calls in one probe run: computed once */
 	BUILTIN_EXITS = 16,	  /* the probe returns after it: exit() */
 	BUILTIN_LITERAL_FMT = 32, /* the first argument is a format string and does not travel */
 	BUILTIN_ARGS =

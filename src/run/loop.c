@@ -514,11 +514,6 @@ const struct run_options *run_options_of(const struct run *run)
 	return &run->options;
 }
 
-struct lookup *run_lookup(struct run *run)
-{
-	return run->lookup;
-}
-
 const struct plan *run_plan(const struct run *run)
 {
 	return run->plan;
@@ -550,11 +545,6 @@ struct out *run_out(struct run *run)
 struct arena *run_scratch(struct run *run)
 {
 	return run->scratch;
-}
-
-struct decode *run_decode(struct run *run)
-{
-	return &run->decode;
 }
 
 int64_t run_wall_ns(struct run *run)

@@ -46,7 +46,6 @@ int run_close(struct run *run);
 
 /* --- for provider rows --- */
 const struct run_options *run_options_of(const struct run *run);
-struct lookup *run_lookup(struct run *run);
 const struct plan *run_plan(const struct run *run);
 /* Own a link or perf event: its fd is closed side by side with the others when the run ends. */
 void run_add_link(struct run *run, int fd);
@@ -64,8 +63,7 @@ bool run_interrupted(const struct run *run);
 /* --- for builtin rows (act) --- */
 struct out *run_out(struct run *run);
 struct arena *run_scratch(struct run *run); /* reset after each event */
-struct decode *run_decode(struct run *run);
-int64_t run_wall_ns(struct run *run); /* now */
+int64_t run_wall_ns(struct run *run);	    /* now */
 /* Read a whole map from the kernel (merged over CPUs, sorted) into scratch; VALUE_MAP, or the value of a scalar. */
 int run_read_map(struct run *run, const struct plan_map *map, struct value *value);
 /* Print it as print(@m, top, div) does. */
