@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "api.h"
 #include "base/strmap.h"
 #include "builtins/builtins.h"
 #include "codegen/cg.h"
@@ -73,10 +74,6 @@ struct jb_program {
 	char *ir;
 	size_t ir_len;
 	struct jb_options options;
-};
-
-struct jb_run {
-	struct run *run;
 };
 
 const char *jb_version(void)

@@ -25,6 +25,7 @@ extern "C" {
 
 struct jb_program;
 struct jb_run;
+struct jb_session;
 
 struct jb_source {
 	size_t sz;
@@ -34,6 +35,21 @@ struct jb_source {
 };
 
 enum jb_stage { JB_STAGE_AST, JB_STAGE_PLAN, JB_STAGE_IR, JB_STAGE_ELF };
+
+enum jb_filter_kind {
+	JB_FILTER_PID,
+	JB_FILTER_COMM,
+	JB_FILTER_UID,
+	JB_FILTER_CGROUP,
+	JB_FILTER_PIDNS,
+	JB_FILTER_PGID
+};
+/* --pid 12, --comm 'ffm*', --not-uid 0, ... Of one kind one must match; no negated one may match. */
+struct jb_filter {
+	enum jb_filter_kind kind;
+	bool negated;
+	const char *value; /* as it was written */
+};
 
 struct jb_options {
 	size_t sz;
@@ -47,12 +63,28 @@ struct jb_options {
 	bool no_warnings;
 	bool partial; /* stop after `until`; such a program cannot be started */
 	enum jb_stage until;
+	const struct jb_filter *filters;
+	unsigned n_filters;
+	bool follow; /* with a pid filter: their children, too, and the children of these */
+};
+
+/* How files of records are kept, in a folder of them. All 0: one file per table and run, never removed. */
+struct jb_files {
+	bool daily;		  /* a new file at midnight, local time */
+	uint64_t max_bytes;	  /* a new file beyond this size; 0: none */
+	uint64_t max_age_ns;	  /* older files of the same tables are removed; 0: never */
+	uint64_t max_total_bytes; /* of all files of a table, the oldest are removed; 0: no limit */
+	bool gzip;		  /* files that are complete are compressed */
 };
 
 struct jb_run_options {
 	size_t sz;
-	const char *format;   /* "text" (NULL), "json", ... */
-	int out_fd;	      /* the script's output; 0 means standard output */
+	const char *name;   /* the script's, for files and messages; NULL: "stdin" */
+	const char *format; /* "text" (NULL), "json", "csv", "prom" */
+	int out_fd;	    /* the script's output; 0 means standard output */
+	const char *
+		folder; /* instead of out_fd: a file per table in this folder (csv, json); NULL: none */
+	struct jb_files files;
 	FILE *messages;	      /* "Attached 3 probes", losses, warnings; NULL: stderr */
 	int child_go_fd;      /* one byte is written here once everything is attached */
 	uint64_t duration_ns; /* end by itself; 0: never */
@@ -60,6 +92,16 @@ struct jb_run_options {
 	bool check_only;	       /* pass the kernel's verifier, attach nothing */
 	bool dry_run;		       /* attach, then stop */
 	const volatile int *interrupt; /* not 0: stop attaching; may be set by a signal handler */
+};
+
+struct jb_listen {
+	size_t sz;
+	const char *address;		  /* "0.0.0.0", "::1", ...; NULL: loopback */
+	unsigned port;			  /* 0: any */
+	const char *user, *password;	  /* basic authentication; NULL: none */
+	const char *cert_file, *key_file; /* TLS, PEM; NULL: none */
+	unsigned max_series;		  /* per metric; 0: 10000 */
+	uint64_t expire_ns;		  /* series of processes that are gone; 0: 5 minutes */
 };
 
 JB_API const char *jb_version(void);
@@ -78,10 +120,30 @@ JB_API struct jb_run *jb_start(struct jb_program *program, const struct jb_run_o
 			       int *error);
 /* Readable when jb_step has something to do. */
 JB_API int jb_fd(const struct jb_run *run);
-/* Handle what is there, waiting up to timeout_ms. 1: go on, 0: the script has ended, <0: -errno. */
+/* Handle what is there, waiting up to timeout_ms. 1: go on, 0: the script has ended. */
 JB_API int jb_step(struct jb_run *run, int timeout_ms);
 /* Detach, run end probes, print maps, free. Returns what the script gave to exit(), else 0, or 1: output was lost. */
 JB_API int jb_stop(struct jb_run *run);
+
+/*
+ * Several scripts in one process: stepped together, each ending alone. A session owns the runs that were added to it;
+ * names are for messages, metrics and jb_session_remove.
+ */
+JB_API struct jb_session *jb_session_new(FILE *messages);
+/* 0, or -E2BIG; then the caller keeps the run. */
+JB_API int jb_session_add(struct jb_session *session, const char *name, struct jb_run *run);
+/* A script that could not be started: it shows in /health and in the metrics. */
+JB_API void jb_session_add_failed(struct jb_session *session, const char *name, const char *why);
+/* Serve /metrics, /health and the page. 0, or -errno after a sentence to the session's messages. */
+JB_API int jb_session_listen(struct jb_session *session, const struct jb_listen *listen);
+/* The port that is served; 0: none. */
+JB_API unsigned jb_session_port(const struct jb_session *session);
+/* Stop one script (jb_stop) and give back its exit code; -ENOENT: no such script. */
+JB_API int jb_session_remove(struct jb_session *session, const char *name);
+/* Handle what is there, waiting up to timeout_ms; scripts that are done are stopped. 1: go on, 0: none is left. */
+JB_API int jb_session_step(struct jb_session *session, int timeout_ms);
+/* Stop what still runs, free. The exit code of the first script that ended with another one than 0. */
+JB_API int jb_session_close(struct jb_session *session);
 
 /* May this process trace? 0, or -EPERM after a sentence to `messages`. */
 JB_API int jb_check_privileges(FILE *messages);

@@ -71,7 +71,15 @@ struct plan_map {
 	unsigned n_keys;
 	bool print_at_exit;
 	uint32_t full_counter; /* counter that counts updates lost because the map was full */
-	struct span span;      /* first use */
+	/*
+	 * The script clears (or zeroes) this map. Then each key carries a generation, 0 or 1, as a u32 behind its bytes in
+	 * the kernel (a scalar has two elements): updates go to the current one, jb_generation, and what is read and
+	 * cleared is the other one, which no program writes any more. So nothing is lost between reading and clearing.
+	 */
+	bool generations;
+	uint32_t
+		generation_offset; /* of the u32 in the key; 0 for a scalar, whose key is the generation */
+	struct span span;	   /* first use */
 };
 
 /* An asynchronous call: what its record holds and who acts on it. Its index is the site number in events. */
@@ -86,6 +94,11 @@ struct plan_site {
 	const struct plan_map *map; /* print(@m), clear(@m), zero(@m) */
 	int64_t literal
 		[4]; /* constant arguments that do not travel: print's top and div; exit's absence */
+	/*
+	 * print(@m) that is followed by clear(@m) or zero(@m) in the same block, and that clear or zero: one step. The
+	 * print takes a snapshot of the map's generation, the clear drops it; without a snapshot it does nothing.
+	 */
+	bool in_step;
 	uint32_t lost_counter;
 };
 
@@ -140,6 +153,33 @@ struct agg_field {
 	const struct plan_expr *derived;
 };
 
+enum metric_type { METRIC_AUTO, METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM, METRIC_SUMMARY };
+
+/* metric "name" = @map { ... }: how a map, or one column of its rows, is exported. */
+struct plan_metric {
+	const char *name;
+	const char *help; /* NULL: none */
+	const struct plan_map *map;
+	const char *
+		column; /* metric "x" = @io.lat: of an agg row or a record; NULL: the value itself */
+	enum metric_type type; /* METRIC_AUTO: from the aggregation */
+	double scale;	       /* values are multiplied by it: ns gives 1e-9, ms 1e-3; 1 */
+	const char *const
+		*labels; /* one for each part of the key; NULL: as the script wrote them */
+	unsigned n_labels;
+	struct span span;
+};
+
+/* The standard filters. Of one kind several may be given: one that matches is enough, and no negated one may match. */
+enum filter_kind { FILTER_PID, FILTER_COMM, FILTER_UID, FILTER_CGROUP, FILTER_PIDNS, FILTER_PGID };
+struct plan_filter {
+	enum filter_kind kind;
+	bool negated;
+	uint64_t number;  /* pid, uid, inode of the namespace, group; cgroup: its id */
+	const char *text; /* comm: the glob; cgroup: its path */
+	unsigned level;	  /* cgroup: its depth, 0 is the root */
+};
+
 /* A script parameter (getopt), for `-- --help`. */
 struct plan_param {
 	const char *name, *help, *fallback;
@@ -154,6 +194,9 @@ struct plan {
 	VEC(struct plan_site) sites;
 	VEC(struct plan_counter) counters;
 	VEC(struct plan_param) params;
+	VEC(struct plan_metric) metrics;
+	VEC(struct plan_filter) filters;
+	bool follow; /* children of the processes of the pid filters are traced, too */
 	const char *license;
 	uint32_t
 		scratch_size; /* bytes of per-CPU scratch a program may need, 0 = none; set by codegen */

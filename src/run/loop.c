@@ -9,6 +9,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -377,24 +378,6 @@ static int64_t nap_ns(const struct run *run)
 	return ns < NAP_MIN_NS ? NAP_MIN_NS : ns > NAP_MAX_NS ? NAP_MAX_NS : ns;
 }
 
-/* Wait for a wake-up. 1: woken or time is up, 0: interrupted by a signal. */
-static int wait_ns(struct run *run, int64_t ns)
-{
-	struct timespec time = { ns / NS_PER_S, ns % NS_PER_S };
-	struct epoll_event events[8];
-	int n = epoll_pwait2(run->poll_fd, events, 8, &time, NULL);
-
-	if (n < 0 && errno == ENOSYS) /* before Linux 5.11 */
-		n = epoll_wait(run->poll_fd, events, 8, (int)((ns + NS_PER_MS - 1) / NS_PER_MS));
-	for (int i = 0; i < n; i++) {
-		int fd = events[i].data.fd;
-
-		if (fd == run->timer_fd || fd == run->pid_fd || fd == run->child_fd)
-			run_ask_exit(run, run->exit_code);
-	}
-	return n >= 0;
-}
-
 /* Everything read is given back, so that the next record wakes us. true: one came just before that. */
 static bool go_idle(struct run *run)
 {
@@ -416,37 +399,97 @@ static void look_at_counters(struct run *run, int64_t now)
 	report_counters(run);
 }
 
-static int step_result(struct run *run)
+/* What woke us besides the rings: the end of a process or of the time. */
+static void take_wakeups(struct run *run)
 {
+	struct epoll_event events[8];
+	int n = epoll_wait(run->poll_fd, events, 8, 0);
+
+	for (int i = 0; i < n; i++) {
+		int fd = events[i].data.fd;
+
+		if (fd == run->timer_fd || fd == run->pid_fd || fd == run->child_fd)
+			run_ask_exit(run, run->exit_code);
+	}
+}
+
+/* Sleep until one of them has something, or `wake_fd` is readable. false: that, or a signal. */
+static bool sleep_ns(struct run *const *runs, size_t n, int wake_fd, int64_t ns)
+{
+	struct timespec time = { ns / NS_PER_S, ns % NS_PER_S };
+	struct pollfd fds[RUNS_MAX + 1];
+	int woken;
+
+	for (size_t i = 0; i < n; i++)
+		fds[i] = (struct pollfd){ .fd = runs[i]->poll_fd, .events = POLLIN };
+	fds[n] = (struct pollfd){ .fd = wake_fd, .events = POLLIN }; /* -1 is ignored */
+	woken = ppoll(fds, n + 1, &time, NULL);
+	if (woken < 0)
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (fds[i].revents)
+			take_wakeups(runs[i]);
+	return !fds[n].revents;
+}
+
+/* Handle what one run's rings hold now. true: there was something, and *nap is how long it may be left alone. */
+static bool turn(struct run *run, int64_t *nap)
+{
+	bool busy = events_pump(run);
+
+	if (!run->done && run->plan->only_begin_end && !busy)
+		run->done = true;
+	look_at_counters(run, run_monotonic_ns());
+	if (busy) {
+		out_flush(&run->out);
+		ring_release(&run->data);
+		if (nap_ns(run) < *nap)
+			*nap = nap_ns(run);
+	}
 	if (run->out.failed && run->out.error == EPIPE)
 		run->done = true; /* nobody reads any more */
-	return run->done ? 0 : 1;
+	return busy;
+}
+
+static bool any_done(struct run *const *runs, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (runs[i]->done)
+			return true;
+	return false;
+}
+
+/* A run with events naps in the fast gear; while it does, the others are idle, so that the kernel wakes us for them. */
+int run_step_all(struct run *const *runs, size_t n, int wake_fd, int timeout_ms)
+{
+	int64_t end = run_monotonic_ns() + timeout_ms * NS_PER_MS;
+
+	for (;;) {
+		int64_t left, nap = INT64_MAX;
+		bool again = false;
+
+		for (size_t i = 0; i < n; i++)
+			if (!turn(runs[i], &nap))
+				again |= go_idle(runs[i]);
+		left = end - run_monotonic_ns();
+		if (any_done(runs, n) || left <= 0)
+			break;
+		if (!again && !sleep_ns(runs, n, wake_fd, nap < left ? nap : left))
+			break;
+	}
+	for (size_t i = 0; i < n; i++)
+		go_idle(runs[i]);
+	return any_done(runs, n) ? 0 : 1;
 }
 
 int run_step(struct run *run, int timeout_ms)
 {
-	int64_t now = run_monotonic_ns(), end = now + timeout_ms * NS_PER_MS;
+	return run_step_all(&run, 1, -1, timeout_ms);
+}
 
-	for (;;) {
-		bool busy = events_pump(run);
-
-		if (!run->done && run->plan->only_begin_end && !busy)
-			run->done = true;
-		now = run_monotonic_ns();
-		look_at_counters(run, now);
-		if (run->done || now >= end)
-			break;
-		if (busy) {
-			out_flush(&run->out);
-			ring_release(&run->data);
-		} else if (go_idle(run)) {
-			continue;
-		}
-		if (!wait_ns(run, busy && nap_ns(run) < end - now ? nap_ns(run) : end - now))
-			break;
-	}
-	go_idle(run);
-	return step_result(run);
+bool run_is_done(const struct run *run)
+{
+	return run->done;
 }
 
 void run_ask_exit(struct run *run, int code)

@@ -37,8 +37,15 @@ int run_open(struct run **run, const struct plan *plan, const void *elf, size_t 
 	     struct lookup *lookup, const struct run_options *options);
 int run_begin(struct run *run);	   /* begin probes, attach, "Attached N probes" */
 int run_fd(const struct run *run); /* readable when run_step has work */
-/* Handle what is there; waits up to timeout_ms. 1 go on, 0 done, <0 -errno. */
+/* Handle what is there; waits up to timeout_ms. 1 go on, 0 done. */
 int run_step(struct run *run, int timeout_ms);
+/*
+ * The same for several at once, RUNS_MAX at most. Returns early when `wake_fd` (-1: none) is readable. 0: at least one is
+ * done.
+ */
+#define RUNS_MAX 64
+int run_step_all(struct run *const *runs, size_t n, int wake_fd, int timeout_ms);
+bool run_is_done(const struct run *run);
 /* Ask it to end: the next run_step returns 0. Safe in a signal handler's deferred path, not in the handler. */
 void run_ask_exit(struct run *run, int code);
 /* Detach side by side, end probes, drain, lost events, maps. Frees run. Returns the exit code: 1 when output was lost. */
@@ -68,6 +75,16 @@ int64_t run_wall_ns(struct run *run);	    /* now */
 int run_read_map(struct run *run, const struct plan_map *map, struct value *value);
 /* Print it as print(@m, top, div) does. */
 int run_print_map(struct run *run, const struct plan_map *map, int64_t top, int64_t div);
+/*
+ * What a map has counted since the run began, whatever was cleared since: the sum of what run_keep_past() remembers and
+ * what the map holds. As run_read_map otherwise.
+ */
+int run_read_total(struct run *run, const struct plan_map *map, struct value *value);
+/* From now on remember what clear and zero remove (aggregations only: a plain value has no past). */
+void run_keep_past(struct run *run);
+/* Remove the keys for which dead() says so, from the map and from its past. Number of keys removed, or -errno. */
+long run_forget(struct run *run, const struct plan_map *map,
+		bool (*dead)(void *arg, const struct value *key), void *arg);
 int run_clear_map(struct run *run, const struct plan_map *map); /* remove every key */
 int run_zero_map(struct run *run, const struct plan_map *map);	/* every value to zero */
 /* Write a value into a map of the runtime by its name in the ELF. For rows that fill tables. */

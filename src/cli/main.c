@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 #define STEP_MS 100
 /* Above every process number: what `cpid` is while the command of -c is not started. */
@@ -313,8 +313,9 @@ static int start_failed(const struct cli *cli, int err)
 	return err == -ESRCH && cli->compile.pid ? EXIT_USAGE : EXIT_RUN;
 }
 
-static int trace(struct cli *cli, struct jb_program *program)
+static int trace(struct cli *cli, struct jb_program *program, const char *name)
 {
+	struct jb_session *session;
 	struct jb_run *run;
 	int err = cli->run.check_only ? 0 : open_output(cli);
 
@@ -327,9 +328,11 @@ static int trace(struct cli *cli, struct jb_program *program)
 	run = jb_start(program, &cli->run, &err);
 	if (!run)
 		return start_failed(cli, err);
-	while (!cli->run.check_only && !stop_requests && (err = jb_step(run, STEP_MS)) == 1)
+	session = jb_session_new(stderr);
+	jb_session_add(session, name, run);
+	while (!cli->run.check_only && !stop_requests && jb_session_step(session, STEP_MS))
 		;
-	return jb_stop(run) & 0xff;
+	return jb_session_close(session) & 0xff;
 }
 
 static int run_script(struct cli *cli, const struct text *text)
@@ -350,7 +353,7 @@ static int run_script(struct cli *cli, const struct text *text)
 	else if (cli->compile.partial)
 		jb_dump(program, cli->compile.until, stdout);
 	else
-		code = trace(cli, program);
+		code = trace(cli, program, text->name);
 	jb_program_free(program);
 	return code;
 }

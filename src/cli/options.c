@@ -12,7 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "cli.h"
+#include "cli/cli.h"
 
 int complain(const char *fmt, ...)
 {
