@@ -114,6 +114,13 @@ struct jb_rtp {
 	jb_u64 seen[JB_RTP_WINDOW / 64];
 };
 
+/* jitter(transit): RFC 3550 appendix A.8. One state for all CPUs, under its lock. */
+struct jb_jitter {
+	jb_i64 transit;	 /* the last one */
+	jb_u64 jitter16; /* the estimate in the unit of the argument, scaled by 16 */
+	jb_u64 started;
+};
+
 /* The lock at the head of every shared state. */
 struct jb_lock {
 	jb_u32 held;

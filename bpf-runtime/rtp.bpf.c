@@ -1,5 +1,5 @@
 /*
- * Statistics of one RTP stream as its receiver sees it, after RFC 3550: sequence validation (A.1, without
+ * rtp(): statistics of one RTP stream as its receiver sees it, after RFC 3550: sequence validation (A.1, without
  * probation: the first packet counts), expected and lost packets (A.3), interarrival jitter (A.8, of every packet
  * that arrives). The caller holds the state's lock.
  *
@@ -134,6 +134,24 @@ jb_inline void jb_rtp_first(struct jb_rtp *s, jb_u32 seq, jb_u32 ts, jb_u64 now_
 	s->packets = 1;
 	s->last_arrival_ns = now_ns;
 	s->last_ts = ts;
+}
+
+/*
+ * A.8 over any transit times: J += (|D| - J) / 16, rounded, in integers as the RFC's code has it. The first sample has
+ * nothing to be compared with. Differences are taken modulo 2^64, and those beyond 2^59 count as 2^59, so that the
+ * scaled estimate stays within 64 bits.
+ */
+jb_inline void jb_jitter_add(struct jb_jitter *s, jb_i64 transit)
+{
+	jb_i64 d = (jb_u64)transit - (jb_u64)s->transit;
+	jb_u64 size = d < 0 ? -(jb_u64)d : (jb_u64)d;
+
+	if (size > 1ull << 59)
+		size = 1ull << 59;
+	s->transit = transit;
+	if (s->started)
+		s->jitter16 += size - ((s->jitter16 + 8) >> 4);
+	s->started = 1;
 }
 
 jb_noinline void jb_rtp_add(struct jb_rtp *s, jb_u64 seq, jb_u64 ts, jb_u64 clock_hz, jb_u64 now_ns)

@@ -53,20 +53,20 @@ struct map *front_map(struct resolve *resolve, const char *name, struct span spa
 /* Known to users of the language this one is compatible with, and not here. */
 static bool is_known_elsewhere(const char *name)
 {
+	/* clang-format off */
 	static const char *const names[] = {
-		"assert",	 "assert_str",	  "bhist",	   "comptime",
-		"config",	 "container_of",  "debugf",	   "default_str_length",
-		"dw_ustack",	 "fail",	  "find",	   "flags",
-		"has_cpid",	 "is_array",	  "is_err",	   "is_integer",
-		"is_literal",	 "is_ptr",	  "is_str",	   "is_unsigned_integer",
-		"jitter",	 "kfunc_allowed", "kfunc_exist",   "memcmp",
-		"override",	 "path",	  "percpu_kaddr",  "probetype",
-		"sarg0",	 "sarg1",	  "sarg2",	   "sarg3",
-		"sarg4",	 "sarg5",	  "signal",	   "signal_name",
-		"signal_thread", "skboutput",	  "socket_cookie", "static_assert",
-		"str_concat",	 "strcap",	  "tseries",	   "typeinfo",
-		"uaddr",	 "unwatch",	  "usermode",	   "write_user",
+		"assert", "assert_str", "comptime", "config", "container_of",
+		"debugf", "default_str_length", "dw_ustack", "fail", "find",
+		"flags", "has_cpid", "is_array", "is_err", "is_integer",
+		"is_literal", "is_ptr", "is_str", "is_unsigned_integer", "kfunc_allowed",
+		"kfunc_exist", "memcmp", "override", "path", "percpu_kaddr",
+		"probetype", "sarg0", "sarg1", "sarg2", "sarg3",
+		"sarg4", "sarg5", "signal", "signal_name", "signal_thread",
+		"skboutput", "socket_cookie", "static_assert", "str_concat", "strcap",
+		"tseries", "typeinfo", "uaddr", "unwatch", "usermode",
+		"write_user",
 	};
+	/* clang-format on */
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		if (!strcmp(names[i], name))

@@ -1,6 +1,6 @@
 /*
- * rtp(seq, ts, clock_hz): a stream's receiver statistics after RFC 3550. The state machine is bpf-runtime/rtp.bpf.c;
- * here it becomes a record.
+ * After RFC 3550: rtp(seq, ts, clock_hz), a stream's receiver statistics, and jitter(transit), appendix A.8 alone. The
+ * state machines are in bpf-runtime/rtp.bpf.c; here states become values.
  */
 #include "builtins/builtins.h"
 
@@ -36,11 +36,29 @@ static struct value rtp_value(struct decode *decode, const struct type *type, co
 	};
 }
 
+static uint32_t jitter_size(const struct agg_args *args)
+{
+	(void)args;
+	return sizeof(struct jb_jitter);
+}
+
+static struct value jitter_value(struct decode *decode, const struct type *type, const void *state)
+{
+	const struct jb_jitter *s = state;
+
+	(void)decode;
+	(void)type;
+	return value_uint(s->jitter16 >> 4);
+}
+
 /* clang-format off */
 const struct aggregate aggregates_rtp[] = {
 	{ .name = "rtp", .proto = "void rtp(int seq, int ts, int clock_hz)", .rt = "jb_rtp_add",
 	  .flags = AGG_SHARED | AGG_TIMED, .state_size = rtp_size, .value = rtp_value,
 	  .doc = "RFC 3550 statistics of an RTP stream from sequence number, media timestamp and the time of the probe." },
+	{ .name = "jitter", .proto = "void jitter(int transit)", .rt = "jb_jitter_add", .flags = AGG_SHARED,
+	  .state_size = jitter_size, .value = jitter_value,
+	  .doc = "RFC 3550 interarrival jitter of transit times, in their unit." },
 	{ 0 },
 };
 /* clang-format on */

@@ -253,6 +253,7 @@ static const struct {
 	{ "struct.jb_hist", sizeof(struct jb_hist) },
 	{ "struct.jb_lhist", sizeof(struct jb_lhist) },
 	{ "struct.jb_quantiles", sizeof(struct jb_quantiles) },
+	{ "struct.jb_jitter", sizeof(struct jb_jitter) },
 	{ "struct.jb_rtp", sizeof(struct jb_rtp) },
 };
 

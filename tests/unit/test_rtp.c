@@ -365,6 +365,101 @@ static void test_no_clock(void **state)
 	assert_int_equal(rtp.max_gap_ns, 1000);
 }
 
+/* --- jitter() --- */
+
+/* RFC 3550 A.8 as its text has it, in real numbers: J(i) = J(i-1) + (|D(i-1,i)| - J(i-1)) / 16. */
+static double real_jitter(double j, double d)
+{
+	return j + ((d < 0 ? -d : d) - j) / 16;
+}
+
+/* A.8 as its code has it: int arithmetic on an estimate scaled by 16. */
+static unsigned int_jitter(unsigned scaled, int d)
+{
+	if (d < 0)
+		d = -d;
+	return scaled + (unsigned)d - ((scaled + 8) >> 4);
+}
+
+static uint64_t jitter_of(const struct jb_jitter *s)
+{
+	const struct aggregate *row = &aggregates_rtp[1];
+	struct arena *arena = arena_new();
+	struct decode decode = { .arena = arena };
+	struct type type = { .kind = TYPE_AGG, .aggregate = row, .size = sizeof(*s) };
+	struct value value = row->value(&decode, &type, s);
+
+	arena_free(arena);
+	assert_string_equal(row->name, "jitter");
+	assert_int_equal(value.kind, VALUE_UINT);
+	return value.u;
+}
+
+/* The first sample is only what the second is compared with, wherever the clock begins. */
+static void test_jitter_first(void **state)
+{
+	struct jb_jitter s = { 0 };
+
+	(void)state;
+	jb_jitter_add(&s, 1000000);
+	assert_int_equal(jitter_of(&s), 0);
+	jb_jitter_add(&s, 1000000);
+	assert_int_equal(jitter_of(&s), 0);
+	jb_jitter_add(&s, 1000160);
+	assert_int_equal(jitter_of(&s), 10);
+	jb_jitter_add(&s, 1000000);
+	assert_int_equal(jitter_of(&s), 19); /* 10 + (160 - 10) / 16 = 19.4 */
+}
+
+/* Exactly the RFC's code, and within its rounding of the RFC's formula. */
+static void test_jitter_random(void **state)
+{
+	uint64_t random = 17;
+
+	(void)state;
+	for (unsigned round = 0; round < 50; round++) {
+		struct jb_jitter s = { 0 };
+		uint32_t spread = 1u << (1 + round % 28);
+		int64_t last = 0, base = (int64_t)random_next(&random) << (round % 20);
+		unsigned scaled = 0;
+		double real = 0;
+
+		for (unsigned i = 0; i < 2000; i++) {
+			int64_t transit = base + random_next(&random) % spread - spread / 2;
+
+			jb_jitter_add(&s, transit);
+			if (i) {
+				scaled = int_jitter(scaled, (int)(transit - last));
+				real = real_jitter(real, (double)(transit - last));
+			}
+			last = transit;
+			assert_int_equal(jitter_of(&s), scaled >> 4);
+			assert_true((double)jitter_of(&s) > real - 2);
+			assert_true((double)jitter_of(&s) < real + 2);
+		}
+	}
+}
+
+/* The worst there is neither overflows nor sticks: it dies away like any other jitter. */
+static void test_jitter_extremes(void **state)
+{
+	struct jb_jitter s = { 0 };
+	uint64_t before = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 10000; i++) {
+		jb_jitter_add(&s, i % 2 ? INT64_MAX / 2 : INT64_MIN / 2);
+		assert_true(jitter_of(&s) >= before && jitter_of(&s) <= 1ull << 59);
+		before = jitter_of(&s);
+	}
+	assert_true(before > (1ull << 59) - 16);
+	jb_jitter_add(&s, INT64_MIN);
+	jb_jitter_add(&s, INT64_MAX); /* one step apart, modulo 2^64 */
+	for (unsigned i = 0; i < 1000; i++)
+		jb_jitter_add(&s, INT64_MAX);
+	assert_true(jitter_of(&s) < 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -378,6 +473,9 @@ int main(void)
 		cmocka_unit_test(test_long_gaps),
 		cmocka_unit_test(test_random_streams),
 		cmocka_unit_test(test_no_clock),
+		cmocka_unit_test(test_jitter_first),
+		cmocka_unit_test(test_jitter_random),
+		cmocka_unit_test(test_jitter_extremes),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
