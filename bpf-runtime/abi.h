@@ -67,16 +67,28 @@ struct jb_stats {
 	jb_i64 total;
 }; /* avg, stats */
 
-/* hist(n, k): 2^k buckets per power of two. Bucket 0: negative; then as in jb_log_bucket(). */
+/*
+ * Histograms: the sum of all numbers, modulo 2^64, and as many buckets as the type's parameters say. hist(n, k):
+ * 2^k buckets per power of two. Bucket 0: negative; then as in jb_log_bucket().
+ */
 #define JB_HIST_BUCKETS(k) (2u + ((65u - (k)) << (k)))
 struct jb_hist {
+	jb_i64 sum;
 	jb_u64 bucket[1];
-}; /* as many as the type's parameters say */
+};
 
-/* lhist(n, min, max, step): bucket 0 is below min, the last one is max and above. */
+/* lhist(n, min, max, step): (max - min) / step + 2 buckets. The first is below min, the last one is max and above. */
 struct jb_lhist {
+	jb_i64 sum;
 	jb_u64 bucket[1];
-}; /* (max - min) / step + 2 of them */
+};
+
+/* bhist(n, bound...): a bucket for each bound, which it includes, and one for what is above the last. */
+#define JB_BHIST_MAX_BOUNDS 64
+struct jb_bhist {
+	jb_i64 sum;
+	jb_u64 bucket[1];
+};
 
 /*
  * quantiles(n): log-linear, 32 buckets per power of two up to 2^48, so the middle of a bucket is within 1/64. What

@@ -93,6 +93,7 @@ jb_inline void jb_hist_add(struct jb_hist *state, jb_i64 n, jb_u64 bits)
 {
 	jb_u64 i = 0;
 
+	state->sum = (jb_u64)state->sum + (jb_u64)n;
 	if (n > 0 && !bits)
 		i = jb_log2(n) + 2;
 	else if (n >= 0)
@@ -108,6 +109,7 @@ jb_inline void jb_lhist_add(struct jb_lhist *state, jb_i64 n, jb_i64 min, jb_i64
 	jb_u64 inner = (jb_u64)(max - min) / (jb_u64)step;
 	jb_u64 i = 0;
 
+	state->sum = (jb_u64)state->sum + (jb_u64)n;
 	if (n >= max)
 		i = inner + 1;
 	else if (n >= min)
@@ -116,6 +118,47 @@ jb_inline void jb_lhist_add(struct jb_lhist *state, jb_i64 n, jb_i64 min, jb_i64
 	if (i > inner)
 		i = inner + 1;
 	state->bucket[i] += 1;
+}
+
+/*
+ * How many of the ascending bounds are below n: the bucket of a number that belongs to the first bound which is not
+ * below it. A binary search whose steps depend on the constant n_bounds only, so that they unroll.
+ */
+jb_inline jb_u64 jb_lower_bound(const jb_i64 *bounds, jb_u64 n_bounds, jb_i64 n)
+{
+	jb_u64 first = 0;
+
+#pragma unroll
+	while (n_bounds > 1) {
+		jb_u64 half = n_bounds / 2;
+
+		if (bounds[first + half - 1] < n)
+			first += half;
+		n_bounds -= half;
+	}
+	return first + (bounds[first] < n);
+}
+
+jb_inline void jb_bhist_count(struct jb_bhist *state, jb_i64 n, jb_u64 i, jb_u64 n_bounds)
+{
+	state->sum = (jb_u64)state->sum + (jb_u64)n;
+	jb_opaque(i);
+	if (i <= n_bounds)
+		state->bucket[i] += 1;
+}
+
+jb_inline void jb_bhist_add(struct jb_bhist *state, jb_i64 n, const jb_i64 *bounds, jb_u64 n_bounds)
+{
+	jb_bhist_count(state, n, jb_lower_bound(bounds, n_bounds, n), n_bounds);
+}
+
+/* Bounds are below 2^63: an unsigned number from there on is above all of them. */
+jb_inline void jb_ubhist_add(struct jb_bhist *state, jb_i64 n, const jb_i64 *bounds,
+			     jb_u64 n_bounds)
+{
+	jb_u64 i = n < 0 ? n_bounds : jb_lower_bound(bounds, n_bounds, n);
+
+	jb_bhist_count(state, n, i, n_bounds);
 }
 
 /* The histogram holds 0 to 2^48 - 1, and what lies outside at its ends; sum and extremes are exact. */

@@ -203,9 +203,25 @@ LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map)
 /* --- aggregations --- */
 
 /*
- * Call the row's update with the state, the travelling arguments, the constants (when the function takes them: the
- * points of quantiles() matter to the reader only) and the time.
+ * The constants as arguments: in a table, or one by one when the function takes them (the points of quantiles() matter
+ * to the reader only). Returns their number.
  */
+static unsigned constants(struct cg *cg, const struct type *type, unsigned wanted,
+			  LLVMValueRef *argv)
+{
+	const struct agg_args *args = &type->args;
+
+	if (type->aggregate->flags & AGG_TABLE) {
+		argv[0] = cg_const_bytes(cg, args->n, args->n_count * sizeof(*args->n));
+		argv[1] = cg_int(cg, args->n_count);
+		return 2;
+	}
+	for (unsigned i = 0; i < wanted; i++)
+		argv[i] = cg_int(cg, args->n[i]);
+	return wanted;
+}
+
+/* Call the row's update with the state, the travelling arguments, the constants and the time. */
 static void update_state(struct cg *cg, const struct node *call, const struct type *type,
 			 LLVMValueRef state)
 {
@@ -222,8 +238,7 @@ static void update_state(struct cg *cg, const struct node *call, const struct ty
 	argv[argc++] = state;
 	for (unsigned i = 0; i < args->n_values; i++, arg = arg->next)
 		argv[argc++] = cg_expr(cg, arg);
-	for (unsigned i = 0; i < n_consts; i++)
-		argv[argc++] = cg_int(cg, args->n[i]);
+	argc += constants(cg, type, n_consts, argv + argc);
 	if (timed)
 		argv[argc++] = cg_rt(cg, "jb_now_ns", NULL, 0);
 	cg_debug_at(cg, call->span);

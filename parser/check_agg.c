@@ -39,10 +39,15 @@ static bool value_argument(struct checker *c, struct node *call, struct node *ar
 	return true;
 }
 
-static bool const_argument(struct checker *c, struct node *call, struct node *arg,
+/* 10us, and what is computed from it. */
+static bool is_time(const struct node *node)
+{
+	return node && (node->is_time || is_time(node->a) || is_time(node->b));
+}
+
+static bool const_argument(struct checker *c, struct node *call, struct node *arg, int64_t *n,
 			   struct agg_args *args)
 {
-	const unsigned max = sizeof(args->n) / sizeof(args->n[0]);
 	int64_t value;
 
 	if (call->aggregate->flags & AGG_TENTHS && arg->kind == NODE_REAL) {
@@ -53,11 +58,8 @@ static bool const_argument(struct checker *c, struct node *call, struct node *ar
 	} else if (call->aggregate->flags & AGG_TENTHS) {
 		value = value > 1000000 || value < -1000000 ? value : value * 10;
 	}
-	if (args->n_count == max) {
-		check_error(&c->pub, arg, "%s() takes at most %u constants", call->name, max);
-		return false;
-	}
-	args->n[args->n_count++] = value;
+	args->is_time |= is_time(arg);
+	n[args->n_count++] = value;
 	return true;
 }
 
@@ -65,10 +67,12 @@ static bool const_argument(struct checker *c, struct node *call, struct node *ar
 static bool collect(struct checker *c, struct node *call, const struct proto *proto,
 		    struct agg_args *args)
 {
+	int64_t *n = arena_alloc(c->pub.arena, (ast_count(call->args) + 1) * sizeof(*n));
 	struct node *arg;
 	unsigned i = 0;
 	bool ok = true;
 
+	*args = (struct agg_args){ .n = n };
 	node_each (arg, call->args) {
 		unsigned p = i < proto->n_params ? i : proto->n_params - 1;
 		bool is_const = proto->n_params ? proto->param[p].is_const : true;
@@ -78,7 +82,7 @@ static bool collect(struct checker *c, struct node *call, const struct proto *pr
 			return false;
 		}
 		if (is_const)
-			ok &= const_argument(c, call, arg, args);
+			ok &= const_argument(c, call, arg, n, args);
 		else
 			ok &= value_argument(c, call, arg, i == 0, args);
 		i++;
@@ -118,10 +122,8 @@ const struct type *check_aggregate(struct checker *c, struct node *call)
 	if (!proto || wrong_count(c, call, proto) || !collect(c, call, proto, &args) ||
 	    !row_accepts(c, call, &args))
 		return call->type = type_error();
-	if (ast_count(call->args) != n) { /* the row wrote its defaults into the call */
-		memset(&args, 0, sizeof(args));
+	if (ast_count(call->args) != n) /* the row wrote its defaults into the call */
 		collect(c, call, proto, &args);
-	}
 	return call->type = type_agg(c->pub.types, row, row->state_size(&args), &args);
 }
 
@@ -159,6 +161,12 @@ static bool same_columns(struct checker *c, const struct agg_args *a, const stru
 	return true;
 }
 
+static bool same_constants(const struct agg_args *a, const struct agg_args *b)
+{
+	return a->n_count == b->n_count &&
+	       (!a->n_count || !memcmp(a->n, b->n, a->n_count * sizeof(*a->n)));
+}
+
 const struct type *check_same_aggregate(struct checker *c, const struct type *a,
 					const struct type *b)
 {
@@ -168,13 +176,13 @@ const struct type *check_same_aggregate(struct checker *c, const struct type *a,
 	if (a == b)
 		return a;
 	if (a->aggregate != b->aggregate || a->size != b->size ||
-	    a->args.n_count != b->args.n_count || memcmp(a->args.n, b->args.n, sizeof(args.n)) ||
-	    a->args.n_fields != b->args.n_fields)
+	    !same_constants(&a->args, &b->args) || a->args.n_fields != b->args.n_fields)
 		return NULL;
 	fields = arena_alloc(c->pub.arena, (args.n_fields + 1) * sizeof(*fields));
 	if (!same_columns(c, &a->args, &b->args, fields))
 		return NULL;
 	args.fields = fields;
 	args.is_signed |= b->args.is_signed;
+	args.is_time |= b->args.is_time;
 	return type_agg(c->pub.types, a->aggregate, a->size, &args);
 }

@@ -104,6 +104,14 @@ const char *literal_number(const char *text, uint64_t *value)
 	return NULL;
 }
 
+bool literal_is_time(const char *text)
+{
+	size_t len = strlen(text);
+	bool is_hex = text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+
+	return len > 1 && !is_hex && strchr("smhd", text[len - 1]);
+}
+
 /* One escape, at points behind the backslash. Returns the byte, or -1. */
 static int read_escape(const char **at)
 {

@@ -18,6 +18,7 @@ struct node *make_int(struct parser *p, const struct token *token)
 		return make_text(p, NODE_REAL, token);
 	node->value = token->value;
 	node->is_unsigned = token->is_unsigned;
+	node->is_time = token->is_time;
 	return node;
 }
 

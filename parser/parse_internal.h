@@ -17,6 +17,7 @@ struct token {
 	uint32_t len;  /* of text */
 	bool is_real;  /* a number with a decimal point: `text` is its value */
 	bool is_unsigned; /* integer that does not fit int64 */
+	bool is_time;	  /* a number with a unit of time */
 	uint64_t value;	  /* integers, $N */
 	const char *hint; /* of TOKEN_DIAG, may be NULL */
 };
@@ -65,6 +66,8 @@ void lex_source(struct parser *p);
 /* literal.c */
 /* NULL, or what is wrong with the number; value is set in any case. */
 const char *literal_number(const char *text, uint64_t *value);
+/* Does this number, which has no mistake, have a unit of time? */
+bool literal_is_time(const char *text);
 /* What stands between the quotes, with escapes replaced. */
 struct literal_string {
 	const char *at, *end; /* what is still to be read */

@@ -31,7 +31,8 @@ static const struct builtin *const builtin_families[] = {
 	builtins_action,  builtins_mapops, NULL,
 };
 static const struct aggregate *const aggregate_families[] = {
-	aggregates_basic, aggregates_quantiles, aggregates_rtp, aggregates_row, NULL,
+	aggregates_basic, aggregates_histogram, aggregates_quantiles,
+	aggregates_rtp,	  aggregates_row,	NULL,
 };
 static const struct provider *const provider_families[] = {
 	providers_special,

@@ -22,10 +22,10 @@ extern const struct builtin
 extern const struct builtin builtins_action[]; /* action.c: printf print cat system emit exit ... */
 extern const struct builtin builtins_mapops[]; /* mapops.c: delete has_key clear zero */
 
-extern const struct aggregate
-	aggregates_basic[]; /* aggregate.c: count sum avg min max stats hist lhist */
+extern const struct aggregate aggregates_basic[];     /* aggregate.c: count sum avg min max stats */
+extern const struct aggregate aggregates_histogram[]; /* histogram.c: hist lhist bhist */
 extern const struct aggregate aggregates_quantiles[]; /* quantiles.c */
-extern const struct aggregate aggregates_rtp[];	      /* rtp.c */
+extern const struct aggregate aggregates_rtp[];	      /* rtp.c: rtp jitter */
 extern const struct aggregate aggregates_row[];	      /* row.c: agg */
 
 extern const struct named_type named_types_context[]; /* probe_t func_t */

@@ -96,7 +96,7 @@ static struct value hidden(struct value value)
 
 static struct value hist_of(struct arena *arena, const struct jb_quantiles *q)
 {
-	struct value hist = { .kind = VALUE_HIST };
+	struct value hist = { .kind = VALUE_HIST, .sum = q->sum };
 	uint32_t first = 0, end = JB_Q_BUCKETS;
 	struct bucket *buckets;
 

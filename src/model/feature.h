@@ -98,6 +98,8 @@ enum aggregate_flags {
 	AGG_TENTHS =
 		8, /* constant arguments may have a decimal and are kept in tenths: 99.9 is 999 */
 	AGG_TIMED = 4, /* rt gets the current ktime (ns) as its last argument */
+	AGG_TABLE =
+		16, /* rt gets the constants as two arguments: const i64 * (read-only data), u64 how many */
 };
 
 /* An attach point as written: "uprobe:libc:malloc". Quotes are removed, $N replaced. */

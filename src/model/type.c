@@ -242,7 +242,8 @@ const struct type *type_agg(struct types *types, const struct aggregate *aggrega
 	};
 	struct buf key = { 0 };
 
-	buf_printf(&key, "agg %p %u %d", (const void *)aggregate, state_size, args->is_signed);
+	buf_printf(&key, "agg %p %u %d%d", (const void *)aggregate, state_size, args->is_signed,
+		   args->is_time);
 	for (unsigned i = 0; i < args->n_count; i++)
 		buf_printf(&key, " %lld", (long long)args->n[i]);
 	for (unsigned i = 0; i < args->n_fields; i++) {

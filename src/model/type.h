@@ -57,13 +57,14 @@ struct enumerator {
 /* The parameters of an aggregation, all known at compile time: lhist's bounds, quantiles' points, agg's fields. */
 struct agg_field;
 struct agg_args {
-	int64_t n[8]; /* constant arguments after the first, in order */
+	const int64_t *n; /* constant arguments, in order: n_count of them */
 	unsigned n_count;
 	unsigned
 		n_values; /* arguments that the update function is given: all that are not constant */
 	const struct agg_field *fields; /* agg(): the columns */
 	unsigned n_fields;
 	bool is_signed; /* signedness of the aggregated value */
+	bool is_time;	/* a constant was written as a duration (10us): bounds are shown so, too */
 };
 
 struct type {

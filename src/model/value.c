@@ -319,6 +319,29 @@ static void text_int(struct buf *out, int64_t i)
 	text_uint(out, i < 0 ? -(uint64_t)i : (uint64_t)i);
 }
 
+void value_duration(struct buf *out, int64_t ns)
+{
+	static const struct {
+		const char *name;
+		int64_t ns;
+	} units[] = {
+		{ "d", 86400000000000 },
+		{ "h", 3600000000000 },
+		{ "m", 60000000000 },
+		{ "s", 1000000000 },
+		{ "ms", 1000000 },
+		{ "us", 1000 },
+		{ "ns", 1 },
+	};
+	unsigned i = 0;
+
+	while (ns % units[i].ns)
+		i++;
+	text_int(out, ns / units[i].ns);
+	if (ns)
+		buf_puts(out, units[i].name);
+}
+
 static void text_hex(struct buf *out, uint64_t u)
 {
 	char digits[16], *at = digits + sizeof(digits);
@@ -406,7 +429,21 @@ static void text_record(struct buf *out, const struct value *value)
 	buf_puts(out, any ? " }" : "{}");
 }
 
-/* Inside another value there is no room for bars: the non-empty buckets by their lower bound. */
+/* A bucket by one number: what the script wrote for it, or else its lower bound. */
+static void text_bucket(struct buf *out, const struct value *hist, const struct bucket *bucket)
+{
+	int64_t open = hist->bounded ? INT64_MAX : INT64_MIN;
+	int64_t bound = hist->bounded ? bucket->high : bucket->low;
+
+	if (bound == open)
+		buf_puts(out, "...");
+	else if (hist->time)
+		value_duration(out, bound - 1);
+	else
+		text_int(out, hist->bounded ? bound - 1 : bound);
+}
+
+/* Inside another value there is no room for bars: the buckets that are not empty. */
 static void text_hist(struct buf *out, const struct value *value)
 {
 	bool any = false;
@@ -417,10 +454,7 @@ static void text_hist(struct buf *out, const struct value *value)
 		if (!bucket->count)
 			continue;
 		buf_puts(out, any ? ", " : "{ ");
-		if (bucket->low == INT64_MIN)
-			buf_puts(out, "...");
-		else
-			text_int(out, bucket->low);
+		text_bucket(out, value, bucket);
 		buf_puts(out, ": ");
 		text_uint(out, bucket->count);
 		any = true;

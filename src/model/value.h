@@ -48,11 +48,15 @@ struct value {
 	const char *trailer; /* truncated string: printed after it, NULL: ".." */
 	uint32_t len;	     /* text bytes, or number of items, or of buckets */
 	const struct value *items;
-	const char *const *names;     /* record: one per item */
-	const struct value *keys;     /* map */
-	const struct bucket *buckets; /* hist, from the first non-empty to the last non-empty */
-	bool linear;		      /* hist: equal steps (lhist) */
-	int64_t step;		      /* lhist: width of a bucket */
+	const char *const *names; /* record: one per item */
+	const struct value *keys; /* map */
+	/* hist: from the first that is not empty to the last; all of them when bounded. */
+	const struct bucket *buckets;
+	bool linear;  /* hist: equal steps (lhist) */
+	bool bounded; /* hist: bounds of the script's choice, inclusive (bhist) */
+	bool time;    /* hist: bounds are durations in ns and shown so */
+	int64_t step; /* lhist: width of a bucket */
+	int64_t sum;  /* hist: of all numbers in it; wraps around as int64 does */
 };
 
 struct plan;
@@ -91,6 +95,8 @@ void value_sort_map(struct arena *arena, struct value *map);
 
 /* Decimal digits (20 at most) that end right before `end`; returns where they begin. */
 char *value_digits(char *end, uint64_t number);
+/* A duration in the largest unit that leaves no rest: 1500us, 2s, -5ns, 0. */
+void value_duration(struct buf *out, int64_t ns);
 /* Default text of any value (LANGUAGE: section 15.1); histograms and maps are out/text.c's. */
 void value_text(struct buf *out, const struct value *value);
 

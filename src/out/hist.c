@@ -1,7 +1,7 @@
 /*
  * Histograms as text: a label, a count and a bar per bucket, byte for byte as users of this field
  * know them. Three shapes occur: buckets of powers of two (and their equal parts), equal steps,
- * and bounds that the script chose.
+ * and bounds that the script chose; the last are written as the script has them: "(1us, 5us]".
  */
 #include "out/hist.h"
 
@@ -53,7 +53,7 @@ static bool is_log_bucket(const struct bucket *bucket)
 
 static bool is_log(const struct value *hist)
 {
-	if (hist->linear)
+	if (hist->linear || hist->bounded)
 		return false;
 	for (uint32_t i = 0; i < hist->len; i++)
 		if (!is_log_bucket(&hist->buckets[i]))
@@ -105,8 +105,37 @@ static void put_bound(struct buf *out, const struct value *hist, int64_t bound)
 	}
 }
 
+/* A bucket reaches from above one bound of the script up to the next, which it includes. */
+static void put_script_bound(struct buf *out, const struct value *hist, int64_t bound)
+{
+	if (hist->time)
+		value_duration(out, bound);
+	else
+		put_int(out, bound);
+}
+
+static void bounded_label(struct buf *out, const struct value *hist, const struct bucket *bucket)
+{
+	buf_putc(out, '(');
+	if (bucket->low == INT64_MIN)
+		buf_puts(out, "...");
+	else
+		put_script_bound(out, hist, bucket->low - 1);
+	buf_puts(out, ", ");
+	if (bucket->high == INT64_MAX) {
+		buf_puts(out, "...)");
+		return;
+	}
+	put_script_bound(out, hist, bucket->high - 1);
+	buf_putc(out, ']');
+}
+
 static void label(struct buf *out, const struct value *hist, const struct bucket *bucket, bool log)
 {
+	if (hist->bounded) {
+		bounded_label(out, hist, bucket);
+		return;
+	}
 	if (log && bucket->low >= 0) {
 		log_label(out, bucket);
 		return;
@@ -160,12 +189,17 @@ void hist_print(struct buf *out, const struct value *hist, int64_t div)
 {
 	uint64_t by = div > 1 && !hist->linear ? (uint64_t)div : 1;
 	uint64_t max = 0;
+	uint32_t first = 0, end = hist->len;
 	bool log = is_log(hist);
 
-	for (uint32_t i = 0; i < hist->len; i++)
+	while (first < end && !hist->buckets[first].count)
+		first++;
+	while (end > first && !hist->buckets[end - 1].count)
+		end--;
+	for (uint32_t i = first; i < end; i++)
 		if (hist->buckets[i].count / by > max)
 			max = hist->buckets[i].count / by;
-	for (uint32_t i = 0; i < hist->len; i++) {
+	for (uint32_t i = first; i < end; i++) {
 		const struct bucket *bucket = &hist->buckets[i];
 		size_t start = out->len;
 

@@ -4,8 +4,8 @@
 #include "model/value.h"
 
 /*
- * One line per bucket. Counts are divided by div when it is over 1, unless the steps are equal
- * (lhist).
+ * One line per bucket, from the first to the last that is not empty. Counts are divided by div when
+ * it is over 1, unless the steps are equal (lhist).
  */
 void hist_print(struct buf *out, const struct value *hist, int64_t div);
 /*

@@ -4,6 +4,8 @@
  * What the runtime's plain C (bpf-runtime/agg.bpf.c, rtp.bpf.c) needs in order to be compiled into a test: these files
  * call no helpers, so that their arithmetic can be held against independent computations.
  */
+#pragma GCC diagnostic ignored "-Wunknown-pragmas" /* unroll is clang's */
+
 #include <stdbool.h>
 
 #include "bpf-runtime/abi.h"

@@ -131,9 +131,10 @@ static struct bucket reference_bounds(int64_t n, unsigned bits)
 
 static void assert_one_bucket(int64_t n, unsigned bits)
 {
-	const struct aggregate *row = find(aggregates_basic, "hist");
+	const struct aggregate *row = find(aggregates_histogram, "hist");
+	int64_t n_bits = bits;
 	struct type type =
-		type_of(row, (struct agg_args){ .n = { bits }, .n_count = 1, .is_signed = true });
+		type_of(row, (struct agg_args){ .n = &n_bits, .n_count = 1, .is_signed = true });
 	struct jb_hist *hist = calloc(1, type.size);
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
@@ -174,9 +175,9 @@ static void test_hist_bounds(void **state)
 /* Zeros between, none outside. */
 static void test_hist_range(void **state)
 {
-	const struct aggregate *row = find(aggregates_basic, "hist");
-	struct type type = type_of(row, (struct agg_args){ .n_count = 1 });
-	uint64_t hist[JB_HIST_BUCKETS(0)] = { 0 }, other[JB_HIST_BUCKETS(0)] = { 0 };
+	const struct aggregate *row = find(aggregates_histogram, "hist");
+	struct type type = type_of(row, (struct agg_args){ .n = (int64_t[]){ 0 }, .n_count = 1 });
+	uint64_t hist[JB_HIST_BUCKETS(0) + 1] = { 0 }, other[JB_HIST_BUCKETS(0) + 1] = { 0 };
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
 	struct value value;
@@ -194,13 +195,15 @@ static void test_hist_range(void **state)
 	assert_int_equal(value.buckets[1].count, 0);
 	assert_int_equal(value.buckets[2].count, 2);
 	assert_int_equal(value_hist_total(&value), 3);
+	assert_int_equal(value.sum, 10);
 	arena_free(arena);
 }
 
 static struct bucket lhist_bucket(int64_t n, int64_t min, int64_t max, int64_t step)
 {
-	const struct aggregate *row = find(aggregates_basic, "lhist");
-	struct type type = type_of(row, (struct agg_args){ .n = { min, max, step }, .n_count = 3 });
+	const struct aggregate *row = find(aggregates_histogram, "lhist");
+	int64_t args[] = { min, max, step };
+	struct type type = type_of(row, (struct agg_args){ .n = args, .n_count = 3 });
 	struct jb_lhist *hist = calloc(1, type.size);
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
@@ -235,7 +238,165 @@ static void test_lhist(void **state)
 			 10); /* the rest of a range that is not divided evenly */
 }
 
+/* --- bounds of the script's choice --- */
+
+enum { BHIST_CPUS = 3 };
+
+struct bhist {
+	int64_t bounds[JB_BHIST_MAX_BOUNDS], numbers[500];
+	uint64_t want[JB_BHIST_MAX_BOUNDS + 1], sum;
+	unsigned n_bounds;
+	struct jb_bhist *cpu[BHIST_CPUS];
+	struct type type;
+};
+
+/* Of all sizes and signs, each about as often. */
+static int64_t random_number(uint64_t *seed)
+{
+	uint64_t n = (random_next(seed) << 1 ^ random_next(seed)) >> random_next(seed) % 64;
+
+	return random_next(seed) & 1 ? (int64_t)n : -(int64_t)(n >> 1);
+}
+
+static int compare_i64(const void *a, const void *b)
+{
+	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* n different bounds in order; INT64_MAX is none. */
+static void random_bounds(struct bhist *t, unsigned n, uint64_t *seed)
+{
+	unsigned kept = 0;
+
+	for (unsigned i = 0; i < n; i++)
+		t->bounds[i] = random_number(seed);
+	qsort(t->bounds, n, sizeof(t->bounds[0]), compare_i64);
+	for (unsigned i = 0; i < n; i++)
+		if (t->bounds[i] != INT64_MAX && (!kept || t->bounds[i] != t->bounds[kept - 1]))
+			t->bounds[kept++] = t->bounds[i];
+	t->n_bounds = kept ? kept : 1;
+}
+
+static void bhist_open(struct bhist *t, bool is_signed)
+{
+	const struct aggregate *row = find(aggregates_histogram, "bhist");
+
+	t->type = type_of(row, (struct agg_args){ .n = t->bounds,
+						  .n_count = t->n_bounds,
+						  .is_signed = is_signed });
+	for (unsigned i = 0; i < BHIST_CPUS; i++)
+		t->cpu[i] = calloc(1, t->type.size);
+}
+
+/* The first bound that is not exceeded, found by looking at one after the other. */
+static void bhist_expect(struct bhist *t, int64_t n, bool is_signed)
+{
+	unsigned i = 0;
+
+	while (i < t->n_bounds && (is_signed || n >= 0 ? n > t->bounds[i] : true))
+		i++;
+	t->want[i]++;
+	t->sum += (uint64_t)n;
+}
+
+static void bhist_assert(struct bhist *t)
+{
+	struct arena *arena = arena_new();
+	struct decode decode = { .arena = arena };
+	const struct aggregate *row = t->type.aggregate;
+	struct value value;
+
+	for (unsigned i = 1; i < BHIST_CPUS; i++)
+		row->merge(&t->type.args, t->cpu[0], t->cpu[i]);
+	value = row->value(&decode, &t->type, t->cpu[0]);
+	assert_int_equal(value.kind, VALUE_HIST);
+	assert_true(value.bounded);
+	assert_int_equal(value.len, t->n_bounds + 1);
+	assert_int_equal((uint64_t)value.sum, t->sum);
+	for (unsigned i = 0; i <= t->n_bounds; i++) {
+		const struct bucket *bucket = &value.buckets[i];
+
+		assert_int_equal(bucket->count, t->want[i]);
+		assert_int_equal(bucket->low, i ? t->bounds[i - 1] + 1 : INT64_MIN);
+		assert_int_equal(bucket->high, i < t->n_bounds ? t->bounds[i] + 1 : INT64_MAX);
+	}
+	for (unsigned i = 0; i < BHIST_CPUS; i++)
+		free(t->cpu[i]);
+	arena_free(arena);
+}
+
+/* Random bounds, and numbers at, next to and between them, spread over CPUs. */
+static void bhist_round(unsigned n_bounds, bool is_signed, uint64_t *seed)
+{
+	struct bhist t = { 0 };
+
+	random_bounds(&t, n_bounds, seed);
+	bhist_open(&t, is_signed);
+	for (unsigned i = 0; i < 500; i++) {
+		uint64_t near = (uint64_t)t.bounds[i % t.n_bounds] + i % 3 - 1;
+		int64_t n = i < 200 ? (int64_t)near : random_number(seed);
+		struct jb_bhist *cpu = t.cpu[i % BHIST_CPUS];
+
+		if (is_signed)
+			jb_bhist_add(cpu, n, t.bounds, t.n_bounds);
+		else
+			jb_ubhist_add(cpu, n, t.bounds, t.n_bounds);
+		bhist_expect(&t, n, is_signed);
+	}
+	bhist_assert(&t);
+}
+
+static void test_bhist(void **state)
+{
+	uint64_t seed = 11;
+
+	(void)state;
+	for (unsigned n = 1; n <= JB_BHIST_MAX_BOUNDS; n++) {
+		bhist_round(n, true, &seed);
+		bhist_round(n, false, &seed);
+	}
+}
+
+/* --- sums of histograms --- */
+
+/* The sum is that of the numbers, over CPUs, and wraps around as the sum of uint64 does. */
+static void test_hist_sums(void **state)
+{
+	static const int64_t n_args[] = { 0 }, l_args[] = { -50, 50, 10 }, far = INT64_MAX;
+	const struct aggregate *hist = find(aggregates_histogram, "hist"),
+			       *lhist = find(aggregates_histogram, "lhist");
+	struct type h = type_of(hist, (struct agg_args){ .n = n_args, .n_count = 1 });
+	struct type l = type_of(lhist, (struct agg_args){ .n = l_args, .n_count = 3 });
+	void *of_hist[2] = { calloc(1, h.size), calloc(1, h.size) };
+	void *of_lhist[2] = { calloc(1, l.size), calloc(1, l.size) };
+	struct arena *arena = arena_new();
+	struct decode decode = { .arena = arena };
+	uint64_t sum = 0, seed = 5;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		int64_t n = i == 999 ? far : random_number(&seed);
+
+		jb_hist_add(of_hist[i % 2], n, 0);
+		jb_lhist_add(of_lhist[i % 2], n, -50, 50, 10);
+		sum += (uint64_t)n;
+	}
+	hist->merge(&h.args, of_hist[0], of_hist[1]);
+	lhist->merge(&l.args, of_lhist[0], of_lhist[1]);
+	assert_int_equal((uint64_t)hist->value(&decode, &h, of_hist[0]).sum, sum);
+	assert_int_equal((uint64_t)lhist->value(&decode, &l, of_lhist[0]).sum, sum);
+	for (unsigned i = 0; i < 2; i++) {
+		free(of_hist[i]);
+		free(of_lhist[i]);
+	}
+	arena_free(arena);
+}
+
 /* --- quantiles --- */
+
+static const int64_t no_points[6], median[] = { 500 };
 
 static int compare_u64(const void *a, const void *b)
 {
@@ -259,7 +420,7 @@ static void test_quantiles_error(void **state)
 {
 	enum { N = 30000 };
 	const struct aggregate *row = &aggregates_quantiles[0];
-	struct type type = type_of(row, (struct agg_args){ .n_count = 6 });
+	struct type type = type_of(row, (struct agg_args){ .n = no_points, .n_count = 6 });
 	struct jb_quantiles *cpu = calloc(4, sizeof(*cpu));
 	uint64_t *sorted = calloc(N, sizeof(*sorted)), seed = 99, sum = 0;
 	struct arena *arena = arena_new();
@@ -282,6 +443,7 @@ static void test_quantiles_error(void **state)
 	assert_int_equal(value_member(&value, "_sum")->u, sum);
 	assert_true(value_member(&value, "_hist")->hidden);
 	assert_int_equal(value_hist_total(value_member(&value, "_hist")), N);
+	assert_int_equal(value_member(&value, "_hist")->sum, sum);
 	assert_near(&value, "p50", sorted[N / 2 - 1]);
 	assert_near(&value, "p90", sorted[N / 10 * 9 - 1]);
 	assert_near(&value, "p99", sorted[N / 100 * 99 - 1]);
@@ -295,7 +457,7 @@ static void test_quantiles_error(void **state)
 static void test_quantiles_every_size(void **state)
 {
 	const struct aggregate *row = &aggregates_quantiles[0];
-	struct type type = type_of(row, (struct agg_args){ .n = { 250 }, .n_count = 6 });
+	struct type type = type_of(row, (struct agg_args){ .n = median, .n_count = 1 });
 	uint64_t seed = 3;
 	struct jb_quantiles *q = malloc(sizeof(*q));
 	struct arena *arena = arena_new();
@@ -309,7 +471,6 @@ static void test_quantiles_every_size(void **state)
 		jb_quantiles_add(q, 0);
 		jb_quantiles_add(q, n);
 		jb_quantiles_add(q, INT64_MAX);
-		type.args.n[0] = 500;
 		value = row->value(&decode, &type, q);
 		assert_near(&value, "p50", n);
 		arena_reset(arena);
@@ -322,7 +483,7 @@ static void test_quantiles_every_size(void **state)
 static void test_quantiles_outside(void **state)
 {
 	const struct aggregate *row = &aggregates_quantiles[0];
-	struct type type = type_of(row, (struct agg_args){ .n = { 500 }, .n_count = 6 });
+	struct type type = type_of(row, (struct agg_args){ .n = median, .n_count = 1 });
 	struct jb_quantiles *cpu = calloc(3, sizeof(*cpu));
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
@@ -352,7 +513,7 @@ static void test_quantiles_outside(void **state)
 static void test_quantiles_empty(void **state)
 {
 	struct type type = type_of(&aggregates_quantiles[0],
-				   (struct agg_args){ .n = { 100, 950 }, .n_count = 6 });
+				   (struct agg_args){ .n = (int64_t[]){ 100, 950 }, .n_count = 2 });
 	struct jb_quantiles *q = calloc(1, sizeof(*q));
 	struct arena *arena = arena_new();
 	struct decode decode = { .arena = arena };
@@ -406,6 +567,8 @@ int main(void)
 		cmocka_unit_test(test_hist_bounds),
 		cmocka_unit_test(test_hist_range),
 		cmocka_unit_test(test_lhist),
+		cmocka_unit_test(test_bhist),
+		cmocka_unit_test(test_hist_sums),
 		cmocka_unit_test(test_quantiles_error),
 		cmocka_unit_test(test_quantiles_every_size),
 		cmocka_unit_test(test_quantiles_outside),

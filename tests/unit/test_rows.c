@@ -171,6 +171,8 @@ static void check_update(const struct runtime *runtime, const struct aggregate *
 		constants += proto->param[i].is_const;
 		values += !proto->param[i].is_const;
 	}
+	if (row->flags & AGG_TABLE)
+		constants = 2; /* the table and its length */
 	if (have != values && have != values + constants)
 		fail_msg("%s: %s takes %u arguments, the prototype gives %u and %u constants",
 			 row->name, function, have, values, constants);
@@ -252,6 +254,7 @@ static const struct {
 	{ "struct.jb_stats", sizeof(struct jb_stats) },
 	{ "struct.jb_hist", sizeof(struct jb_hist) },
 	{ "struct.jb_lhist", sizeof(struct jb_lhist) },
+	{ "struct.jb_bhist", sizeof(struct jb_bhist) },
 	{ "struct.jb_quantiles", sizeof(struct jb_quantiles) },
 	{ "struct.jb_jitter", sizeof(struct jb_jitter) },
 	{ "struct.jb_rtp", sizeof(struct jb_rtp) },

@@ -257,6 +257,56 @@ static void test_linear_labels(void **state)
 	assert_string_equal(label(state, true, 1024, 1, 1025), "[1, 1025)");
 }
 
+static const char *bounded_label(void **state, bool time, int64_t low, int64_t high)
+{
+	struct out *out = *state;
+	const struct bucket bucket = { low, high, 1 };
+	const struct value hist = {
+		.kind = VALUE_HIST, .buckets = &bucket, .len = 1, .bounded = true, .time = time
+	};
+
+	buf_reset(&out->buf);
+	hist_label(&out->buf, &hist, &bucket);
+	return out->buf.data;
+}
+
+/* The bounds that the script wrote, each included. */
+static void test_bounded_labels(void **state)
+{
+	assert_string_equal(bounded_label(state, false, INT64_MIN, 1001), "(..., 1000]");
+	assert_string_equal(bounded_label(state, false, INT64_MIN, 0), "(..., -1]");
+	assert_string_equal(bounded_label(state, false, 0, 1), "(-1, 0]");
+	assert_string_equal(bounded_label(state, false, 4, 8), "(3, 7]");
+	assert_string_equal(bounded_label(state, false, 1025, INT64_MAX), "(1024, ...)");
+	assert_string_equal(bounded_label(state, true, INT64_MIN, 1001), "(..., 1us]");
+	assert_string_equal(bounded_label(state, true, 1001, 5001), "(1us, 5us]");
+	assert_string_equal(bounded_label(state, true, 1, 500001), "(0, 500us]");
+	assert_string_equal(bounded_label(state, true, 1000000001, INT64_MAX), "(1s, ...)");
+}
+
+/* Empty buckets at the ends are there for exports; text has those between. */
+static void test_bounded_hist(void **state)
+{
+	static const struct bucket buckets[] = { { INT64_MIN, 11, 0 },
+						 { 11, 21, 20 },
+						 { 21, 31, 0 },
+						 { 31, 41, 5 },
+						 { 41, INT64_MAX, 0 } };
+	const struct value hist = {
+		.kind = VALUE_HIST, .buckets = buckets, .len = N(buckets), .bounded = true
+	};
+	struct record record = {
+		.kind = RECORD_MAP, .name = "@", .value = &hist, .scalar = true, .div = 5
+	};
+
+	assert_string_equal(printed(state, record),
+			    "@:\n"
+			    "(10, 20]               4 |" BAR_52 "|\n"
+			    "(20, 30]               0 |" GAP_13 GAP_13 GAP_13 GAP_13 "|\n"
+			    "(30, 40]               1 |" BAR_13 GAP_13 GAP_13 GAP_13 "|\n"
+			    "\n");
+}
+
 static const char *const lat_names[] = { "p50", "p99" };
 static const char *const row_names[] = { "n", "bytes", "lat", "spread", "_hidden", "pct" };
 
@@ -419,6 +469,8 @@ int main(void)
 		TEST(test_float32_bars),
 		TEST(test_log_labels),
 		TEST(test_linear_labels),
+		TEST(test_bounded_labels),
+		TEST(test_bounded_hist),
 		TEST(test_rows),
 		TEST(test_reals_in_tables),
 		TEST(test_emit),

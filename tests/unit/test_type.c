@@ -166,9 +166,30 @@ static void registers_and_memory(void **state)
 	assert_null(type_unify(f->types, named, type_named(f->types, &row, type_u32(), 0, "y")));
 }
 
+/* By what they hold, not by where they lie. */
+static void constants_of_aggregations_are_compared(void **state)
+{
+	static const struct aggregate row = { .name = "bhist" };
+	struct fixture *f = *state;
+	int64_t a[40], b[40];
+	struct agg_args of_a = { .n = a, .n_count = 40 }, of_b = { .n = b, .n_count = 40 };
+
+	for (int i = 0; i < 40; i++)
+		a[i] = b[i] = i;
+	assert_ptr_equal(type_agg(f->types, &row, 8, &of_a), type_agg(f->types, &row, 8, &of_b));
+	b[39] = 100;
+	assert_ptr_not_equal(type_agg(f->types, &row, 8, &of_a),
+			     type_agg(f->types, &row, 8, &of_b));
+	of_b.n_count = 39;
+	assert_ptr_not_equal(type_agg(f->types, &row, 8, &of_a),
+			     type_agg(f->types, &row, 8, &of_b));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(constants_of_aggregations_are_compared, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(equal_types_are_one_object, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tuples_are_laid_out_as_c_structs, set_up,
 						tear_down),

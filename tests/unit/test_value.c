@@ -325,12 +325,47 @@ static void test_text(void **state)
 	members[2].hidden = true;
 	assert_string_equal(text_of(f, record), "{ .n = 3, .lat = 1.5 }");
 	assert_string_equal(text_of(f, hist), "{ ...: 1, 1: 7 }");
+	hist.bounded = true;
+	assert_string_equal(text_of(f, hist), "{ -1: 1, 1: 7 }");
+	buckets[2].high = INT64_MAX;
+	assert_string_equal(text_of(f, hist), "{ -1: 1, ...: 7 }");
 	assert_string_equal(text_of(f, value_real(0.1)), "0.1");
 	assert_string_equal(text_of(f, value_real(2.0 / 3)), "0.666667");
 	assert_string_equal(text_of(f, value_real(-0.0)), "0");
 	assert_string_equal(text_of(f, value_real(1000000)), "1000000");
 	assert_string_equal(text_of(f, value_real(-123456789)), "-123456789");
 	assert_string_equal(text_of(f, value_real(12.50)), "12.5");
+}
+
+static void test_durations(void **state)
+{
+	static const struct {
+		int64_t ns;
+		const char *text;
+	} durations[] = {
+		{ 0, "0" },
+		{ 1, "1ns" },
+		{ -5, "-5ns" },
+		{ 1000, "1us" },
+		{ 1001, "1001ns" },
+		{ 1500000, "1500us" },
+		{ 5000000, "5ms" },
+		{ 59000000000, "59s" },
+		{ 60000000000, "1m" },
+		{ 90000000000, "90s" },
+		{ 7200000000000, "2h" },
+		{ -86400000000000, "-1d" },
+		{ INT64_MIN, "-9223372036854775808ns" },
+	};
+	struct buf text = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++) {
+		buf_reset(&text);
+		value_duration(&text, durations[i].ns);
+		assert_string_equal(text.data, durations[i].text);
+	}
+	buf_fini(&text);
 }
 
 static void test_members(void **state)
@@ -445,13 +480,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_integers),   TEST(test_scalars),
-		TEST(test_strings),    TEST(test_buffers),
-		TEST(test_arrays),     TEST(test_structs),
-		TEST(test_bit_fields), TEST(test_data_loc),
-		TEST(test_tuples),     TEST(test_hooks),
-		TEST(test_text),       TEST(test_members),
-		TEST(test_order),      TEST(test_order_of_records),
+		TEST(test_integers),   TEST(test_scalars),  TEST(test_strings),
+		TEST(test_buffers),    TEST(test_arrays),   TEST(test_structs),
+		TEST(test_bit_fields), TEST(test_data_loc), TEST(test_tuples),
+		TEST(test_hooks),      TEST(test_text),	    TEST(test_durations),
+		TEST(test_members),    TEST(test_order),    TEST(test_order_of_records),
 		TEST(test_sort),
 	};
 
