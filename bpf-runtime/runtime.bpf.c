@@ -23,6 +23,7 @@
 #include "core.bpf.c"
 #include "span.bpf.c"
 #include "task.bpf.c"
+#include "name.bpf.c"
 #include "string.bpf.c"
 #include "agg.bpf.c"
 #include "rtp.bpf.c"
