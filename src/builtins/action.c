@@ -203,6 +203,8 @@ static int act_print(struct run *run, const struct plan_site *site, const struct
 {
 	struct record record = { .kind = RECORD_VALUE, .value = argv };
 
+	if (site->map && site->in_step)
+		return run_print_step(run, site);
 	if (site->map)
 		return run_print_map(run, site->map, site->literal[0], site->literal[1]);
 	if (argc < 1)
@@ -289,7 +291,7 @@ const struct builtin builtins_action[] = {
 	{ .name = "printf", .proto = "void printf(const string fmt, ...)", .flags = BUILTIN_LITERAL_FMT,
 	  .check = check_format, .act = act_printf,
 	  .doc = "Print a formatted line." },
-	{ .name = "print", .proto = "void print(any value, [const int top], [const int div])",
+	{ .name = "print", .proto = "void print(any value, [const int top], [const int div])", .flags = BUILTIN_READS_MAP,
 	  .check = check_print, .act = act_print,
 	  .doc = "Print a value or a whole map; of a map the last `top` rows, divided by `div`." },
 	{ .name = "cat", .proto = "void cat(const string fmt, ...)", .flags = BUILTIN_LITERAL_FMT,

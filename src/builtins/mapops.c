@@ -132,7 +132,9 @@ static int act_clear(struct run *run, const struct plan_site *site, const struct
 {
 	(void)argv;
 	(void)argc;
-	return site->map ? run_clear_map(run, site->map) : -EINVAL;
+	if (!site->map)
+		return -EINVAL;
+	return site->in_step ? run_clear_step(run, site) : run_clear_map(run, site->map);
 }
 
 static int act_zero(struct run *run, const struct plan_site *site, const struct value *argv,
@@ -140,7 +142,9 @@ static int act_zero(struct run *run, const struct plan_site *site, const struct 
 {
 	(void)argv;
 	(void)argc;
-	return site->map ? run_zero_map(run, site->map) : -EINVAL;
+	if (!site->map)
+		return -EINVAL;
+	return site->in_step ? run_zero_step(run, site) : run_zero_map(run, site->map);
 }
 
 /* clang-format off */
@@ -154,11 +158,11 @@ const struct builtin builtins_mapops[] = {
 	{ .name = "len", .proto = "u64 len(map m)", .flags = BUILTIN_LVALUE_MAP,
 	  .check = check_len, .gen = gen_len,
 	  .doc = "How many keys a map has." },
-	{ .name = "clear", .proto = "void clear(map m)", .flags = BUILTIN_LVALUE_MAP | BUILTIN_CONTROL,
-	  .check = check_whole_map, .act = act_clear,
+	{ .name = "clear", .proto = "void clear(map m)", .check = check_whole_map,
+	  .flags = BUILTIN_LVALUE_MAP | BUILTIN_CONTROL | BUILTIN_EMPTIES_MAP, .act = act_clear,
 	  .doc = "Remove all entries of a map." },
-	{ .name = "zero", .proto = "void zero(map m)", .flags = BUILTIN_LVALUE_MAP | BUILTIN_CONTROL,
-	  .check = check_whole_map, .act = act_zero,
+	{ .name = "zero", .proto = "void zero(map m)", .check = check_whole_map,
+	  .flags = BUILTIN_LVALUE_MAP | BUILTIN_CONTROL | BUILTIN_EMPTIES_MAP, .act = act_zero,
 	  .doc = "Set all values of a map to zero." },
 	{ 0 },
 };

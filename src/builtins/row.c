@@ -27,6 +27,16 @@ static void merge_row(const struct agg_args *args, void *into, const void *cpu)
 	}
 }
 
+static void carry_row(const struct agg_args *args, void *into, const void *later)
+{
+	for (unsigned i = 0; i < args->n_fields; i++) {
+		const struct agg_field *field = &args->fields[i];
+		if (field->type)
+			aggregate_carry(field->type, (char *)into + field->offset,
+					(const char *)later + field->offset);
+	}
+}
+
 /* Plain columns first: a derived one may stand before those it is computed from. */
 static struct value row_value(struct decode *decode, const struct type *type, const void *state)
 {
@@ -55,7 +65,7 @@ static struct value row_value(struct decode *decode, const struct type *type, co
 /* clang-format off */
 const struct aggregate aggregates_row[] = {
 	{ .name = "agg", .proto = "void agg(...)", .flags = AGG_ROW, .state_size = row_size, .merge = merge_row,
-	  .value = row_value,
+	  .carry = carry_row, .value = row_value,
 	  .doc = "Several aggregations under one key: agg(n = count(), bytes = sum($b), mean = bytes / n)." },
 	{ 0 },
 };

@@ -184,13 +184,10 @@ static bool try_raw_tp_cookie(struct lookup *lookup)
 	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_GET_ATTACH_COOKIE);
 }
 
-/*
- * Per-CPU arrays learned it last (Linux 5.13). A batch of none is always fine where the command is
- * known.
- */
+/* Hashes are read so (Linux 5.6). A batch of none is always fine where the command is known. */
 static bool try_map_batch(struct lookup *lookup)
 {
-	int map = make_map(BPF_MAP_TYPE_PERCPU_ARRAY, 4, 8, 1), err;
+	int map = make_map(BPF_MAP_TYPE_PERCPU_HASH, 4, 8, 1), err;
 	union bpf_attr attr = { .batch = { .count = 0 } };
 
 	(void)lookup;

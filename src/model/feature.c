@@ -1,6 +1,6 @@
 /*
- * Finding rows by name. The registry is a list of families and each family a list of rows; all are small, so
- * a walk is fast enough for a compiler that asks once per identifier.
+ * Finding rows by name, and what a row's absent hooks stand for. The registry is a list of families and each family a
+ * list of rows; all are small, so a walk is fast enough for a compiler that asks once per identifier.
  */
 #include "model/feature.h"
 
@@ -73,4 +73,16 @@ const struct named_type *registry_named_type(const struct registry *registry, co
 				return row;
 	}
 	return NULL;
+}
+
+void aggregate_carry(const struct type *type, void *into, const void *later)
+{
+	const struct aggregate *row = type->aggregate;
+
+	if (row->carry)
+		row->carry(&type->args, into, later);
+	else if (row->merge)
+		row->merge(&type->args, into, later);
+	else
+		memcpy(into, later, type->size);
 }

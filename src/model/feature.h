@@ -64,6 +64,10 @@ enum builtin_flags {
 		256, /* argN, retval: a value of the context, at one place for all targets */
 	BUILTIN_DURATION = 512, /* needs the time of a span's entry */
 	BUILTIN_TARGET = 1024,	/* probe, func: which target fired must be known */
+	BUILTIN_READS_MAP =
+		1
+		<< 16, /* of a whole map shows what it holds: begins a step, see plan_site.in_step */
+	BUILTIN_EMPTIES_MAP = 1 << 17, /* leaves nothing counted in a whole map: ends a step */
 };
 
 /*
@@ -87,6 +91,11 @@ struct aggregate {
 		struct node *); /* validate const arguments; they are in type->args afterwards */
 	void (*merge)(const struct agg_args *, void *into,
 		      const void *cpu); /* not for AGG_SHARED */
+	/*
+	 * Add to `into` what was counted later, after the map had been cleared. NULL: as merge does; without that the
+	 * later state counts. Through aggregate_carry().
+	 */
+	void (*carry)(const struct agg_args *, void *into, const void *later);
 	struct value (*value)(struct decode *, const struct type *, const void *state);
 	/* Reading it inside an expression: gives i64 from the CPUs' states summed by codegen; NULL: not readable. */
 	const char *rt_read; /* "jb_stats_avg": i64 (const state *) */
@@ -101,6 +110,9 @@ enum aggregate_flags {
 	AGG_TABLE =
 		16, /* rt gets the constants as two arguments: const i64 * (read-only data), u64 how many */
 };
+
+/* Two states of one key that were counted one after the other become one, in `into`. `type` is TYPE_AGG. */
+void aggregate_carry(const struct type *type, void *into, const void *later);
 
 /* An attach point as written: "uprobe:libc:malloc". Quotes are removed, $N replaced. */
 struct spec {

@@ -72,14 +72,17 @@ struct plan_map {
 	bool print_at_exit;
 	uint32_t full_counter; /* counter that counts updates lost because the map was full */
 	/*
-	 * The script clears (or zeroes) this map. Then each key carries a generation, 0 or 1, as a u32 behind its bytes in
-	 * the kernel (a scalar has two elements): updates go to the current one, jb_generation, and what is read and
-	 * cleared is the other one, which no program writes any more. So nothing is lost between reading and clearing.
+	 * The script clears (or zeroes) this map while other probes may run. Then each key carries a generation, 0 or 1, as
+	 * a u32 behind its bytes in the kernel (a scalar has two elements): updates go to the current one, which
+	 * jb_generation tells, and what is read and cleared is the other one, which no program writes any more. So nothing
+	 * is lost between reading and clearing. max_entries is twice what one generation holds.
 	 */
 	bool generations;
 	uint32_t
 		generation_offset; /* of the u32 in the key; 0 for a scalar, whose key is the generation */
-	struct span span;	   /* first use */
+	uint32_t generation_index; /* which word of jb_generation is the map's */
+	bool additive; /* no aggregation, but all that is ever done is adding: ++, --, += and -= */
+	struct span span; /* first use */
 };
 
 /* An asynchronous call: what its record holds and who acts on it. Its index is the site number in events. */
@@ -95,10 +98,18 @@ struct plan_site {
 	int64_t literal
 		[4]; /* constant arguments that do not travel: print's top and div; exit's absence */
 	/*
-	 * print(@m) that is followed by clear(@m) or zero(@m) in the same block, and that clear or zero: one step. The
-	 * print takes a snapshot of the map's generation, the clear drops it; without a snapshot it does nothing.
+	 * print(@m) that is followed by clear(@m) or zero(@m) in the same block, and that clear or zero: one step, `step` is
+	 * its number. The first print takes a snapshot of the map's generation and leaves the map empty, others show the
+	 * snapshot again, the clear drops it.
 	 */
 	bool in_step;
+	/*
+	 * Of a print: no other one of the step can come before it, so what snapshot there is, is an old one. Of a clear: it
+	 * may be that no print comes before it; then it takes a snapshot itself, while one without a snapshot has nothing
+	 * to do else (the event of its print was lost: what there is belongs to the next interval).
+	 */
+	bool begins_step;
+	uint32_t step;
 	uint32_t lost_counter;
 };
 
@@ -192,6 +203,7 @@ struct plan {
 	VEC(struct target *) targets;  /* by id */
 	VEC(struct plan_map *) maps;   /* in order of first use */
 	VEC(struct plan_site) sites;
+	uint32_t n_steps; /* see plan_site.step */
 	VEC(struct plan_counter) counters;
 	VEC(struct plan_param) params;
 	VEC(struct plan_metric) metrics;
@@ -218,6 +230,15 @@ struct plan {
 	int pid;	   /* -p, 0 = none */
 	uint64_t pidns_dev, pidns_ino; /* our pid namespace; 0 when it is the initial one */
 };
+
+/* Bytes of a map's key in the kernel. */
+static inline uint32_t plan_key_size(const struct plan_map *map)
+{
+	if (map->shape == MAP_SCALAR)
+		return sizeof(uint32_t);
+	return map->generations ? map->generation_offset + (uint32_t)sizeof(uint32_t)
+				: map->key->size;
+}
 
 struct plan *plan_new(struct arena *arena, struct diags *diags);
 /* --dump plan: one line per probe, target, map, site, counter; stable text for golden tests. */

@@ -2,6 +2,7 @@
 #define JB_RUN_INTERNAL_H
 /* What the files of run/ share: the struct behind `struct run`. Rows see run/run.h only. */
 #include "run/ring.h"
+#include "run/rows.h"
 #include "run/run.h"
 
 struct bpf_object;
@@ -12,11 +13,27 @@ struct sym;
 struct run_map {
 	const struct plan_map *plan;
 	int fd;
-	uint32_t key_size;   /* bytes in the kernel; 4 for a scalar */
-	uint32_t value_size; /* bytes in the kernel, of one CPU, lock included */
-	uint32_t row_size;   /* bytes a lookup returns: all CPUs, each rounded up to 8 */
-	bool is_array;	     /* ARRAY or PERCPU_ARRAY: its one element always exists */
-	bool cleared;	     /* an array was cleared: all zero means that it is not set */
+	uint32_t key_size;	/* bytes in the kernel, generation included; 4 for a scalar */
+	uint32_t value_size;	/* bytes in the kernel, of one CPU, lock included */
+	uint32_t row_size;	/* bytes a lookup returns: all CPUs, each rounded up to 8 */
+	bool is_array;		/* ARRAY or PERCPU_ARRAY: its one element always exists */
+	bool cleared;		/* an array was cleared: all zero means that it is not set */
+	unsigned current;	/* the generation that programs write */
+	bool swapped;		/* the other one is quiet, and its rows have not been taken yet */
+	bool met;		/* for a look ahead in the control ring */
+	struct rows past;	/* run_keep_past: what was removed from the map, by key */
+	uint64_t past_left_out; /* keys for which the past had no room */
+};
+
+/* A step of the script, see plan_site.in_step: the rows that its print took out of the map. */
+struct run_step {
+	struct rows rows;
+	bool held; /* taken, and not dropped yet */
+};
+
+/* Where rows go by the generation they are of; NULL: they are not wanted. */
+struct sieve {
+	struct rows *of[2];
 };
 
 /* A counter of the plan, as last read. */
@@ -37,8 +54,13 @@ struct run {
 	struct bpf_object *object;
 	char *log; /* verifier's words, mapped lazily */
 	size_t log_len;
-	struct run_map *maps; /* one per plan map, same order */
-	int counters_fd;      /* -1: none */
+	struct run_map *maps;	    /* one per plan map, same order */
+	struct run_step *steps;	    /* by plan_site.step */
+	uint32_t *generations;	    /* what jb_generation holds */
+	int generations_fd;	    /* its map; -1: no map has generations */
+	int wait_fd, wait_inner_fd; /* a map of maps and what is in it; -1: not made yet */
+	bool keep_past;
+	int counters_fd; /* -1: none */
 	struct run_counter *counters;
 	uint64_t *per_cpu; /* room for one counter of every CPU */
 	unsigned n_cpus;   /* possible ones */
@@ -73,7 +95,33 @@ bool events_pump(struct run *run);
 
 /* maps.c */
 int maps_open(struct run *run);
+void maps_close(struct run *run);
 void maps_print_all(struct run *run); /* at exit: in name order, without the empty ones */
+struct run_map *maps_find(struct run *run, const struct plan_map *plan);
+void maps_rows_init(struct rows *rows, const struct run_map *map);
+/* What the kernel holds, into rows that maps_rows_init() made. 0 or -errno. */
+int maps_read(struct run *run, const struct run_map *map, const struct sieve *sieve);
+/* The same, whatever the generation: one row for a key. */
+int maps_read_all(struct run *run, const struct run_map *map, struct rows *rows);
+/* The key as the kernel has it; map->key_size bytes. */
+void maps_kernel_key(const struct run_map *map, unsigned generation, const uint8_t *key,
+		     uint8_t *kernel_key);
+/* Remove these keys, as far as they are there. Not for arrays. */
+void maps_delete(struct run *run, const struct run_map *map, unsigned generation,
+		 const struct rows *rows);
+/* Into scratch. false: the map holds nothing, as far as that can be known. */
+bool maps_decode(struct run *run, const struct run_map *map, const struct rows *rows,
+		 struct value *value);
+void maps_print(struct run *run, const struct plan_map *map, const struct value *value, int64_t top,
+		int64_t div);
+
+/* generation.c */
+int generation_open(struct run *run);
+void generation_close(struct run *run);
+
+/* past.c */
+/* These rows were removed from the map: remember them, if that was asked for. */
+void past_add(struct run *run, struct run_map *map, const struct rows *rows);
 
 /* report.c */
 void report_counters(struct run *run); /* while running: news only */

@@ -136,6 +136,7 @@ static struct run *run_new(const struct plan *plan, struct lookup *lookup,
 	run->site_failed = arena_alloc(arena, plan->sites.n + 1);
 	run->argv = arena_alloc(arena, widest_record(plan) * sizeof(*run->argv));
 	run->poll_fd = run->timer_fd = run->pid_fd = run->child_fd = run->counters_fd = -1;
+	run->generations_fd = run->wait_fd = run->wait_inner_fd = -1;
 	run->decode = (struct decode){
 		.arena = run->scratch,
 		.plan = plan,
@@ -151,6 +152,7 @@ static void run_free(struct run *run)
 	int fds[] = { run->poll_fd, run->timer_fd, run->pid_fd, run->child_fd };
 
 	out_fini(&run->out);
+	maps_close(run);
 	ring_close(&run->data);
 	ring_close(&run->control);
 	for (size_t i = 0; i < sizeof(fds) / sizeof(*fds); i++)

@@ -1,6 +1,6 @@
 /*
- * Maps of the script: read whole ones in batches, merge the CPUs' states, decode, sort; clear and zero. Rows are
- * gathered as raw bytes first, so that a map of a million keys costs one pass and exact allocations.
+ * Maps of the script: read whole ones in batches, merge the CPUs' states, decode, sort, print. What clears them is in
+ * generation.c, what remembers them in past.c.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -14,19 +14,28 @@
 #define BATCH_BYTES (4u << 20)
 #define BATCH_MIN   64u
 #define BATCH_MAX   16384u
+#define WALK_SPARE  1024u
 #define ENOTSUPP_KERNEL \
 	524 /* ENOTSUPP: what a map type without batches says; not in user space's errno.h */
-
-/* Raw rows: key and one merged state each. */
-struct rows {
-	struct buf bytes;
-	size_t n;
-	uint32_t key_size, state_size;
-};
 
 static uint32_t round_up(uint32_t size)
 {
 	return (size + 7) & ~7u;
+}
+
+static uint32_t state_offset(const struct run_map *map)
+{
+	return map->plan->shared ? (uint32_t)sizeof(struct jb_lock) : 0;
+}
+
+/* --- opening --- */
+
+static bool layout_fits(const struct run_map *map)
+{
+	const struct plan_map *plan = map->plan;
+
+	return map->value_size >= plan->value->size + state_offset(map) &&
+	       map->key_size >= plan_key_size(plan);
 }
 
 int maps_open(struct run *run)
@@ -42,6 +51,7 @@ int maps_open(struct run *run)
 
 		map->plan = plan;
 		map->fd = -1;
+		maps_rows_init(&map->past, map);
 		if (!made) /* only ever mentioned in code that the optimiser removed */
 			continue;
 		type = bpf_map__type(made);
@@ -51,18 +61,23 @@ int maps_open(struct run *run)
 		map->row_size =
 			plan->per_cpu ? run->n_cpus * round_up(map->value_size) : map->value_size;
 		map->is_array = type == BPF_MAP_TYPE_ARRAY || type == BPF_MAP_TYPE_PERCPU_ARRAY;
-		if (map->value_size <
-			    plan->value->size + (plan->shared ? sizeof(struct jb_lock) : 0) ||
-		    (plan->key && map->key_size < plan->key->size)) {
+		if (!layout_fits(map)) {
 			report_error(run, plan->span, "map %s has another layout in the kernel",
 				     plan->name);
 			return -EINVAL;
 		}
 	}
-	return 0;
+	return generation_open(run);
 }
 
-static struct run_map *find_map(struct run *run, const struct plan_map *plan)
+void maps_close(struct run *run)
+{
+	for (size_t i = 0; run->maps && i < run->plan->maps.n; i++)
+		rows_fini(&run->maps[i].past);
+	generation_close(run);
+}
+
+struct run_map *maps_find(struct run *run, const struct plan_map *plan)
 {
 	for (size_t i = 0; i < run->plan->maps.n; i++)
 		if (run->maps[i].plan == plan)
@@ -70,9 +85,11 @@ static struct run_map *find_map(struct run *run, const struct plan_map *plan)
 	return NULL;
 }
 
-static uint32_t state_offset(const struct run_map *map)
+/* --- rows of the kernel --- */
+
+void maps_rows_init(struct rows *rows, const struct run_map *map)
 {
-	return map->plan->shared ? (uint32_t)sizeof(struct jb_lock) : 0;
+	rows_init(rows, map->plan->key ? map->plan->key->size : 0, map->plan->value->size);
 }
 
 /* One state out of a row as the kernel returns it. */
@@ -82,31 +99,53 @@ static void merge_row(const struct run *run, const struct run_map *map, const ui
 	const struct type *type = map->plan->value;
 	uint32_t stride = round_up(map->value_size);
 
-	memcpy(state, row + state_offset(map), map->value_size - state_offset(map));
+	memcpy(state, row + state_offset(map), type->size);
 	if (!map->plan->per_cpu || type->kind != TYPE_AGG || !type->aggregate->merge)
 		return;
 	for (unsigned cpu = 1; cpu < run->n_cpus; cpu++)
 		type->aggregate->merge(&type->args, state, row + (size_t)cpu * stride);
 }
 
-static void rows_init(struct rows *rows, const struct run_map *map)
+static unsigned generation_of(const struct run_map *map, const uint8_t *key)
 {
-	*rows = (struct rows){ .key_size = round_up(map->key_size),
-			       .state_size = round_up(map->value_size) };
+	uint32_t generation = 0;
+
+	if (map->plan->generations)
+		memcpy(&generation, key + map->plan->generation_offset, sizeof(generation));
+	return generation & 1;
 }
 
-static void rows_add(const struct run *run, struct rows *rows, const struct run_map *map,
-		     const uint8_t *key, const uint8_t *row)
+void maps_kernel_key(const struct run_map *map, unsigned generation, const uint8_t *key,
+		     uint8_t *kernel_key)
 {
-	uint8_t *at = (uint8_t *)buf_room(&rows->bytes, rows->key_size + rows->state_size);
+	uint32_t number = generation;
 
-	memcpy(at, key, map->key_size);
+	memset(kernel_key, 0, map->key_size);
+	if (map->plan->key)
+		memcpy(kernel_key, key, map->plan->key->size);
+	if (map->plan->generations)
+		memcpy(kernel_key + map->plan->generation_offset, &number, sizeof(number));
+}
+
+static struct rows *rows_for(const struct sieve *sieve, const struct run_map *map,
+			     const uint8_t *key)
+{
+	return sieve->of[generation_of(map, key)];
+}
+
+static void add_row(const struct run *run, const struct sieve *sieve, const struct run_map *map,
+		    const uint8_t *key, const uint8_t *row)
+{
+	struct rows *rows = rows_for(sieve, map, key);
+	uint8_t *at;
+
+	if (!rows)
+		return;
+	at = rows_grow(rows);
+	if (map->plan->key)
+		memcpy(at, key, map->plan->key->size);
 	merge_row(run, map, row, at + rows->key_size);
-	rows->bytes.len += rows->key_size + rows->state_size;
-	rows->n++;
 }
-
-/* --- walking a hash --- */
 
 struct batch {
 	uint8_t *keys, *values;
@@ -137,14 +176,16 @@ static void batch_fini(struct batch *batch)
 }
 
 /* One sweep in batches of `room` rows. -ENOSPC: a bucket of the hash holds more rows than that. */
-static int sweep(struct run *run, const struct run_map *map, struct rows *rows, uint32_t room)
+static int sweep(struct run *run, const struct run_map *map, const struct sieve *sieve,
+		 uint32_t room)
 {
 	struct batch batch;
 	bool first = true;
 	int err;
 
-	buf_reset(&rows->bytes);
-	rows->n = 0;
+	for (unsigned g = 0; g < 2; g++)
+		if (sieve->of[g])
+			rows_reset(sieve->of[g]);
 	batch_init(&batch, map, room);
 	do {
 		uint32_t n = room;
@@ -154,90 +195,162 @@ static int sweep(struct run *run, const struct run_map *map, struct rows *rows, 
 		if (err && err != -ENOENT) /* -ENOENT comes with the last batch */
 			break;
 		for (uint32_t i = 0; i < n; i++)
-			rows_add(run, rows, map, batch.keys + (size_t)i * map->key_size,
-				 batch.values + (size_t)i * map->row_size);
+			add_row(run, sieve, map, batch.keys + (size_t)i * map->key_size,
+				batch.values + (size_t)i * map->row_size);
 		first = false;
 	} while (!err);
 	batch_fini(&batch);
 	return err == -ENOENT ? 0 : err;
 }
 
+static bool has_batches(const struct run *run)
+{
+	return run->lookup && lookup_feature(run->lookup, FEATURE_MAP_BATCH);
+}
+
 /* All rows by batches; -EINVAL or -ENOTSUPP when this kernel or map type has none. */
-static int read_batches(struct run *run, const struct run_map *map, struct rows *rows)
+static int read_batches(struct run *run, const struct run_map *map, const struct sieve *sieve)
 {
 	uint32_t room = batch_room(map);
 	int err;
 
-	while ((err = sweep(run, map, rows, room)) == -ENOSPC)
+	if (!has_batches(run))
+		return -EOPNOTSUPP;
+	while ((err = sweep(run, map, sieve, room)) == -ENOSPC)
 		room *= 2;
 	return err;
 }
 
-static int read_one_by_one(struct run *run, const struct run_map *map, struct rows *rows)
+/*
+ * When the key where it stands is deleted meanwhile, the kernel begins again from the start; so rows that were seen are
+ * passed over, and the walk is bounded.
+ */
+static int read_one_by_one(struct run *run, const struct run_map *map, const struct sieve *sieve)
 {
 	uint8_t *key = mem_alloc(map->key_size), *next = mem_alloc(map->key_size);
 	uint8_t *value = mem_alloc(map->row_size);
-	size_t most = map->plan->max_entries ? map->plan->max_entries : SIZE_MAX;
+	uint8_t *padded = mem_alloc(round_up(map->key_size) + sizeof(uint64_t));
+	size_t most = 2 * (size_t)map->plan->max_entries + WALK_SPARE;
 	bool first = true;
 
-	/* Bounded: under deletions the kernel may begin again from the start. */
+	memset(padded, 0, round_up(map->key_size) + sizeof(uint64_t));
 	for (size_t i = 0; i < most && bpf_map_get_next_key(map->fd, first ? NULL : key, next) == 0;
 	     i++) {
+		struct rows *rows = rows_for(sieve, map, next);
+
 		memcpy(key, next, map->key_size);
 		first = false;
-		if (bpf_map_lookup_elem(map->fd, key, value) == 0)
-			rows_add(run, rows, map, key, value);
+		if (!rows)
+			continue;
+		memcpy(padded, key, map->plan->key->size);
+		if (rows_find(rows, padded) == rows->n &&
+		    bpf_map_lookup_elem(map->fd, key, value) == 0)
+			add_row(run, sieve, map, key, value);
 	}
 	free(key);
 	free(next);
 	free(value);
+	free(padded);
 	return 0;
 }
 
-static int read_rows(struct run *run, const struct run_map *map, struct rows *rows)
+static void read_array(struct run *run, const struct run_map *map, const struct sieve *sieve)
 {
-	int err = read_batches(run, map, rows);
+	uint8_t *row = arena_alloc(run->scratch, map->row_size);
 
+	for (uint32_t g = 0; g < (map->plan->generations ? 2 : 1); g++)
+		if (sieve->of[g] && bpf_map_lookup_elem(map->fd, &g, row) == 0)
+			add_row(run, sieve, map, (const uint8_t *)&g, row);
+}
+
+int maps_read(struct run *run, const struct run_map *map, const struct sieve *sieve)
+{
+	int err;
+
+	if (map->fd < 0)
+		return 0;
+	if (map->is_array) {
+		read_array(run, map, sieve);
+		return 0;
+	}
+	err = read_batches(run, map, sieve);
 	if (err != -EINVAL && err != -ENOTSUPP_KERNEL && err != -EOPNOTSUPP)
 		return err;
-	return read_one_by_one(run, map, rows);
+	return read_one_by_one(run, map, sieve);
+}
+
+/* Normally the generation that is not current holds nothing; what is there was counted before the rest. */
+int maps_read_all(struct run *run, const struct run_map *map, struct rows *rows)
+{
+	struct sieve sieve = { 0 };
+	struct rows later;
+	int err;
+
+	sieve.of[map->current] = rows;
+	if (!map->plan->generations)
+		return maps_read(run, map, &sieve);
+	maps_rows_init(&later, map);
+	sieve.of[map->current] = &later;
+	sieve.of[!map->current] = rows;
+	err = maps_read(run, map, &sieve);
+	if (!err && rows->n) {
+		rows_join(map->plan, rows, &later, SIZE_MAX);
+	} else {
+		struct rows none = *rows;
+
+		*rows = later;
+		later = none;
+	}
+	rows_fini(&later);
+	return err;
+}
+
+void maps_delete(struct run *run, const struct run_map *map, unsigned generation,
+		 const struct rows *rows)
+{
+	uint32_t room = has_batches(run) ? BATCH_MAX : 1;
+	uint8_t *keys = mem_alloc((size_t)room * map->key_size);
+
+	for (size_t i = 0; i < rows->n;) {
+		uint32_t n = 0, done;
+
+		for (; n < room && i < rows->n; n++, i++)
+			maps_kernel_key(map, generation, rows_key(rows, i),
+					keys + (size_t)n * map->key_size);
+		done = n;
+		/* A batch ends at the first key that is not there any more: the rest one by one. */
+		if (n > 1 && !bpf_map_delete_batch(map->fd, keys, &done, NULL))
+			continue;
+		for (uint32_t k = 0; k < n; k++)
+			bpf_map_delete_elem(map->fd, keys + (size_t)k * map->key_size);
+	}
+	free(keys);
 }
 
 /* --- values --- */
 
-static bool all_zero(const uint8_t *bytes, size_t n)
+/* `set`: was a map without a key ever assigned (as far as that can be known), and not cleared since? */
+static void decode_scalar(struct run *run, const struct run_map *map, const struct rows *rows,
+			  struct value *value, bool *set)
 {
-	return !n || (!bytes[0] && !memcmp(bytes, bytes + 1, n - 1));
-}
+	const struct type *type = map->plan->value;
+	const void *state = rows->n ? rows_state(rows, 0) : arena_alloc(run->scratch, type->size);
 
-/* A map without a key. `set`: was it ever assigned (as far as that can be known), and not cleared since? */
-static int read_scalar(struct run *run, const struct run_map *map, struct value *value, bool *set)
-{
-	uint8_t *row = arena_alloc(run->scratch, map->row_size);
-	uint8_t *state = arena_alloc(run->scratch, map->value_size);
-	uint8_t *key = arena_alloc(run->scratch, map->key_size);
-	bool zero;
-
-	*set = map->fd >= 0 && bpf_map_lookup_elem(map->fd, key, row) == 0;
-	zero = all_zero(row, map->row_size);
-	merge_row(run, map, row, state);
 	/* Elements of arrays always exist: an aggregation that is all zero has not been updated. */
-	if (map->is_array && zero && (map->cleared || map->plan->value->kind == TYPE_AGG))
-		*set = false;
-	*value = value_decode(&run->decode, map->plan->value, state);
-	return 0;
+	*set = rows->n > 0 && !(map->is_array && (map->cleared || type->kind == TYPE_AGG) &&
+				rows_all_zero(state, type->size));
+	*value = value_decode(&run->decode, type, state);
 }
 
-static void decode_rows(struct run *run, const struct run_map *map, const struct rows *rows,
-			struct value *value)
+static void decode_keyed(struct run *run, const struct run_map *map, const struct rows *rows,
+			 struct value *value)
 {
 	struct value *keys = arena_alloc(run->scratch, (rows->n ? rows->n : 1) * sizeof(*keys));
 	struct value *items = arena_alloc(run->scratch, (rows->n ? rows->n : 1) * sizeof(*items));
-	const char *at = rows->bytes.data;
 
-	for (size_t i = 0; i < rows->n; i++, at += rows->key_size + rows->state_size) {
-		keys[i] = value_decode(&run->decode, map->plan->key, at);
-		items[i] = value_decode(&run->decode, map->plan->value, at + rows->key_size);
+	for (size_t i = 0; i < rows->n; i++) {
+		keys[i] = value_decode(&run->decode, map->plan->key, rows_key(rows, i));
+		items[i] = value_decode(&run->decode, map->plan->value, rows_state(rows, i));
 	}
 	*value = (struct value){
 		.kind = VALUE_MAP, .len = (uint32_t)rows->n, .items = items, .keys = keys
@@ -245,33 +358,42 @@ static void decode_rows(struct run *run, const struct run_map *map, const struct
 	value_sort_map(run->scratch, value);
 }
 
-static int read_map(struct run *run, const struct run_map *map, struct value *value, bool *set)
+bool maps_decode(struct run *run, const struct run_map *map, const struct rows *rows,
+		 struct value *value)
 {
-	struct rows rows;
-	int err = 0;
+	bool set = rows->n > 0;
 
 	if (map->plan->shape == MAP_SCALAR)
-		return read_scalar(run, map, value, set);
-	rows_init(&rows, map);
-	if (map->fd >= 0)
-		err = read_rows(run, map, &rows);
-	if (!err)
-		decode_rows(run, map, &rows, value);
-	*set = !err && rows.n > 0;
-	buf_fini(&rows.bytes);
+		decode_scalar(run, map, rows, value, &set);
+	else
+		decode_keyed(run, map, rows, value);
+	return set;
+}
+
+static int read_value(struct run *run, const struct run_map *map, struct value *value, bool *set)
+{
+	struct rows rows;
+	int err;
+
+	maps_rows_init(&rows, map);
+	err = maps_read_all(run, map, &rows);
+	*set = !err && maps_decode(run, map, &rows, value);
+	rows_fini(&rows);
 	return err;
 }
 
 int run_read_map(struct run *run, const struct plan_map *plan, struct value *value)
 {
-	struct run_map *map = find_map(run, plan);
+	struct run_map *map = maps_find(run, plan);
 	bool set;
 
-	return map ? read_map(run, map, value, &set) : -ENOENT;
+	return map ? read_value(run, map, value, &set) : -ENOENT;
 }
 
-static void print_value(struct run *run, const struct plan_map *map, const struct value *value,
-			int64_t top, int64_t div)
+/* --- printing --- */
+
+void maps_print(struct run *run, const struct plan_map *map, const struct value *value, int64_t top,
+		int64_t div)
 {
 	struct record record = {
 		.kind = RECORD_MAP,
@@ -294,7 +416,7 @@ int run_print_map(struct run *run, const struct plan_map *plan, int64_t top, int
 	int err = run_read_map(run, plan, &value);
 
 	if (!err)
-		print_value(run, plan, &value, top, div);
+		maps_print(run, plan, &value, top, div);
 	return err;
 }
 
@@ -320,100 +442,12 @@ void maps_print_all(struct run *run)
 
 		if (!sorted[i]->plan->print_at_exit)
 			continue;
-		err = read_map(run, sorted[i], &value, &set);
+		err = read_value(run, sorted[i], &value, &set);
 		if (err)
 			report_warning(run, sorted[i]->plan->span, "cannot read map %s: %s",
 				       sorted[i]->plan->name, strerror(-err));
 		else if (set)
-			print_value(run, sorted[i]->plan, &value, 0, 0);
+			maps_print(run, sorted[i]->plan, &value, 0, 0);
 		arena_reset(run->scratch);
 	}
-}
-
-/* --- clear and zero --- */
-
-static int write_zeros(const struct run_map *map, const uint8_t *key)
-{
-	uint8_t *zeros = mem_alloc(map->row_size);
-	int err;
-
-	memset(zeros, 0, map->row_size);
-	err = bpf_map_update_elem(map->fd, key, zeros, BPF_EXIST);
-	free(zeros);
-	return err == -ENOENT ? 0 : err;
-}
-
-static int zero_array(struct run_map *map)
-{
-	uint32_t key = 0;
-
-	return write_zeros(map, (const uint8_t *)&key);
-}
-
-static int delete_batches(const struct run_map *map)
-{
-	struct batch batch;
-	bool first = true;
-	int err;
-
-	batch_init(&batch, map, batch_room(map));
-	do {
-		uint32_t n = batch.room;
-
-		err = bpf_map_lookup_and_delete_batch(map->fd, first ? NULL : batch.mark,
-						      batch.mark, batch.keys, batch.values, &n,
-						      NULL);
-		first = false;
-	} while (!err);
-	batch_fini(&batch);
-	return err == -ENOENT ? 0 : err;
-}
-
-/* Delete every key that there is now, several at a time where the kernel can. */
-static int clear_hash(const struct run_map *map)
-{
-	size_t most = map->plan->max_entries ? map->plan->max_entries : SIZE_MAX;
-	uint8_t *key;
-	int err = delete_batches(map);
-
-	if (!err)
-		return 0;
-	key = mem_alloc(map->key_size);
-	for (size_t i = 0; i <= most && bpf_map_get_next_key(map->fd, NULL, key) == 0; i++)
-		bpf_map_delete_elem(map->fd, key);
-	free(key);
-	return 0;
-}
-
-int run_clear_map(struct run *run, const struct plan_map *plan)
-{
-	struct run_map *map = find_map(run, plan);
-
-	if (!map)
-		return -ENOENT;
-	if (map->fd < 0)
-		return 0;
-	map->cleared = true;
-	return map->is_array ? zero_array(map) : clear_hash(map);
-}
-
-int run_zero_map(struct run *run, const struct plan_map *plan)
-{
-	struct run_map *map = find_map(run, plan);
-	struct rows rows;
-	int err;
-
-	if (!map)
-		return -ENOENT;
-	if (map->fd < 0)
-		return 0;
-	if (map->is_array)
-		return zero_array(map);
-	rows_init(&rows, map);
-	err = read_rows(run, map, &rows);
-	for (size_t i = 0; !err && i < rows.n; i++)
-		err = write_zeros(map, (const uint8_t *)rows.bytes.data +
-					       i * (rows.key_size + rows.state_size));
-	buf_fini(&rows.bytes);
-	return err;
 }

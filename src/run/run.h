@@ -87,6 +87,10 @@ long run_forget(struct run *run, const struct plan_map *map,
 		bool (*dead)(void *arg, const struct value *key), void *arg);
 int run_clear_map(struct run *run, const struct plan_map *map); /* remove every key */
 int run_zero_map(struct run *run, const struct plan_map *map);	/* every value to zero */
+/* The same three for the sites of a step (plan_site.in_step). */
+int run_print_step(struct run *run, const struct plan_site *site);
+int run_clear_step(struct run *run, const struct plan_site *site);
+int run_zero_step(struct run *run, const struct plan_site *site);
 /* Write a value into a map of the runtime by its name in the ELF. For rows that fill tables. */
 int run_map_fd(struct run *run, const char *symbol);
 
