@@ -285,6 +285,12 @@ void jb_list_targets(const struct jb_program *program, FILE *out)
 			fprintf(out, "%s\n", probe->targets[i]->name);
 }
 
+const char *jb_option_name(const struct jb_program *program, unsigned i)
+{
+	return program->plan && i < program->plan->params.n ? program->plan->params.data[i].name
+							    : NULL;
+}
+
 void jb_program_free(struct jb_program *program)
 {
 	if (!program)

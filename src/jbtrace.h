@@ -85,8 +85,9 @@ struct jb_run_options {
 	const char *
 		folder; /* instead of out_fd: a file per table in this folder (csv, json); NULL: none */
 	struct jb_files files;
-	FILE *messages;	      /* "Attached 3 probes", losses, warnings; NULL: stderr */
-	int child_go_fd;      /* one byte is written here once everything is attached */
+	FILE *messages; /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	/* One byte is written here once everything is attached; -1: the caller lets the child go and ends it himself. */
+	int child_go_fd;
 	uint64_t duration_ns; /* end by itself; 0: never */
 	bool quiet, verbose, no_warnings;
 	bool check_only;	       /* pass the kernel's verifier, attach nothing */
@@ -113,6 +114,8 @@ JB_API struct jb_program *jb_compile(const struct jb_source *source,
 JB_API int jb_dump(const struct jb_program *program, enum jb_stage stage, FILE *out);
 /* The attach points of a program, one per line. */
 JB_API void jb_list_targets(const struct jb_program *program, FILE *out);
+/* The i-th option that the script declares with getopt(), without dashes; NULL: there are no more. */
+JB_API const char *jb_option_name(const struct jb_program *program, unsigned i);
 JB_API void jb_program_free(struct jb_program *program);
 
 /* Load, run begin probes, attach. On failure NULL, and *error is -errno; -EINTR: interrupted. `error` may be NULL. */

@@ -1,6 +1,6 @@
 #ifndef JB_CLI_H
 #define JB_CLI_H
-/* What the two files of the command line share: main.c, which acts, and options.c, which reads options. */
+/* What the files of the command line share: what the options say, and what else there is to know of a start. */
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -22,21 +22,31 @@ enum mode {
 
 struct cli {
 	enum mode mode;
-	const char *program; /* -e */
-	const char *command; /* -c */
-	const char *output;  /* -o */
-	const char *params[PARAMS_MAX];
-	const char *named[PARAMS_MAX];
+	const char *program;	       /* -e */
+	const char *command;	       /* -c */
+	const char *output;	       /* -o */
+	const char *scripts;	       /* -m */
+	const char *named[PARAMS_MAX]; /* behind `--`: options of the scripts */
+	unsigned n_named;
 	struct jb_options compile;
 	struct jb_run_options run;
 	bool warnings, no_warnings, ignored;
 	pid_t child;
+	bool child_released; /* by child_release: it is ours to end */
 };
 
-/* One sentence on stderr. Returns EXIT_USAGE. */
+/* One sentence on stderr, or on another stream. Returns EXIT_USAGE. */
 int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int complain_to(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Options, in any order among the other words, which `optind` points to afterwards. 0, or the exit code. */
 int parse_options(struct cli *cli, int argc, char **argv);
 void print_usage(FILE *out);
+
+/* child.c: the command of -c. */
+/* Start it, held back until everything is attached. 0, or the exit code. */
+int child_start(struct cli *cli);
+/* Let it go. A single script does that itself, and ends it, too. */
+void child_release(struct cli *cli);
+void child_end(struct cli *cli);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * The options of the command line: one table, from which the text of --help is made too. What they ask for is
- * done in main.c.
+ * done in main.c and the files beside it.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -14,15 +14,32 @@
 
 #include "cli/cli.h"
 
+static int complain_list(FILE *out, const char *fmt, va_list ap)
+{
+	fputs("jbtrace: error: ", out);
+	vfprintf(out, fmt, ap);
+	fputc('\n', out);
+	fflush(out);
+	return EXIT_USAGE;
+}
+
 int complain(const char *fmt, ...)
 {
 	va_list ap;
 
-	fputs("jbtrace: error: ", stderr);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	complain_list(stderr, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
+	return EXIT_USAGE;
+}
+
+int complain_to(FILE *out, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain_list(out, fmt, ap);
+	va_end(ap);
 	return EXIT_USAGE;
 }
 
@@ -126,6 +143,7 @@ static int set_dump(struct cli *cli, const char *value)
 /* clang-format off */
 static const struct option_row options[] = {
 	{ "expr", 'e', "PROGRAM", "run this program text", .set = set_program },
+	{ "scripts", 'm', "NAMES", "run several bundled scripts: a,b,c; `-m list` lists them", TEXT(scripts) },
 	{ "list", 'l', NULL, "list probes that match the pattern (or the probes of a script); with -v their arguments", .mode = MODE_LIST },
 	{ "cmd", 'c', "COMMAND", "run this command when everything is attached, end when it ends", TEXT(command) },
 	{ "pid", 'p', "PID", "trace this process only, end when it ends", .set = set_pid },
@@ -165,7 +183,6 @@ static const struct option_row options[] = {
 	{ "emit-elf", 0, "FILE", UNSUPPORTED },
 	{ "emit-llvm", 0, "FILE", UNSUPPORTED },
 	{ "wait", 0, NULL, UNSUPPORTED },
-	{ NULL, 'm', "NAMES", UNSUPPORTED },
 	{ "listen", 0, "PORT", UNSUPPORTED },
 	{ "config", 0, "FILE", UNSUPPORTED },
 	{ "follow", 0, NULL, UNSUPPORTED },
@@ -187,8 +204,9 @@ static const struct option_row options[] = {
 
 void print_usage(FILE *out)
 {
-	fprintf(out, "usage: jbtrace [OPTIONS] FILE | NAME | - | -e PROGRAM  [PARAMETERS]  [-- "
-		     "--NAME=VALUE ...]\n\n");
+	fprintf(out,
+		"usage: jbtrace [OPTIONS] FILE | NAME | - | -e PROGRAM | -m NAMES  [PARAMETERS]  "
+		"[-- --NAME=VALUE ...]\n\n");
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const struct option_row *row = &options[i];
 		char left[64];

@@ -340,7 +340,7 @@ static void release_child(struct run *run)
 {
 	ssize_t n;
 
-	if (!run->options.child)
+	if (!run->options.child || run->options.child_go_fd < 0)
 		return;
 	do
 		n = write(run->options.child_go_fd, "g", 1);
@@ -533,7 +533,7 @@ static void finish(struct run *run)
 
 static void stop_child(struct run *run)
 {
-	if (run->child_fd >= 0)
+	if (run->child_fd >= 0 && run->options.child_go_fd >= 0)
 		syscall(SYS_pidfd_send_signal, run->child_fd, SIGTERM, NULL, 0);
 }
 
