@@ -69,6 +69,7 @@ static void lower_declared(struct lowering *l, struct plan_map *plan, const stru
 	const char *what = map->value->kind == TYPE_AGG ? map->value->aggregate->name : NULL;
 
 	plan->max_entries = (uint32_t)map->decl->value;
+	plan->deletes = lru;
 	if (lru)
 		plan->bpf_type = per_cpu ? BPF_MAP_TYPE_LRU_PERCPU_HASH : BPF_MAP_TYPE_LRU_HASH;
 	if (per_cpu == plan->per_cpu)
@@ -287,6 +288,9 @@ static bool lower_node(struct node *node, void *arg)
 	if (node->kind == NODE_CALL && node->builtin && node->builtin->act && !node->builtin->gen &&
 	    !node->builtin->rt)
 		lower_site(l, node);
+	if (node->kind == NODE_CALL && node->builtin && (node->builtin->flags & BUILTIN_DELETES) &&
+	    node->args && node->args->map)
+		node->args->map->plan->deletes = true;
 	return true;
 }
 

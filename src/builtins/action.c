@@ -306,7 +306,7 @@ const struct builtin builtins_action[] = {
 	{ .name = "warnf", .proto = "void warnf(const string fmt, ...)", .flags = BUILTIN_LITERAL_FMT,
 	  .check = check_format, .act = act_warnf,
 	  .doc = "Print a message and its place in the script to stderr, as a warning." },
-	{ .name = "emit", .proto = "void emit(const string event, ...)", .flags = BUILTIN_LITERAL_FMT,
+	{ .name = "emit", .proto = "void emit(const string event, ...)", .flags = BUILTIN_LITERAL_FMT | BUILTIN_ROWS,
 	  .check = check_emit, .act = act_emit,
 	  .doc = "Output a structured event with named columns: emit(\"exec\", pid, file = str(args.filename))." },
 	{ .name = "exit", .proto = "void exit([int code])", .flags = BUILTIN_CONTROL | BUILTIN_EXITS, .act = act_exit,

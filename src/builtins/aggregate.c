@@ -142,10 +142,10 @@ static struct value stats_value(struct decode *decode, const struct type *type, 
 /* clang-format off */
 const struct aggregate aggregates_basic[] = {
 	{ .name = "count", .proto = "void count()", .rt = "jb_count_add", .rt_read = "jb_count_read",
-	  .state_size = count_size, .merge = merge_count, .value = count_value,
+	  .state_size = count_size, .merge = merge_count, .value = count_value, .metric = METRIC_COUNTER,
 	  .doc = "How often this was reached." },
 	{ .name = "sum", .proto = "void sum(int n)", .rt = "jb_sum_add", .rt_read = "jb_sum_read",
-	  .state_size = sum_size, .merge = merge_sum, .value = sum_value,
+	  .state_size = sum_size, .merge = merge_sum, .value = sum_value, .metric = METRIC_COUNTER,
 	  .doc = "The sum of a number." },
 	{ .name = "avg", .proto = "void avg(int n)", .rt = "jb_stats_add",
 	  .state_size = stats_size, .merge = merge_stats, .value = avg_value,
@@ -158,6 +158,7 @@ const struct aggregate aggregates_basic[] = {
 	  .doc = "The largest number." },
 	{ .name = "stats", .proto = "void stats(int n)", .rt = "jb_stats_add",
 	  .state_size = stats_size, .merge = merge_stats, .value = stats_value,
+	  .metric = METRIC_SUMMARY, .counters = "count total",
 	  .doc = "Count, average and total of a number." },
 	{ 0 },
 };

@@ -149,7 +149,7 @@ static int act_zero(struct run *run, const struct plan_site *site, const struct 
 
 /* clang-format off */
 const struct builtin builtins_mapops[] = {
-	{ .name = "delete", .proto = "bool delete(map m, [key k], ...)", .flags = BUILTIN_LVALUE_MAP,
+	{ .name = "delete", .proto = "bool delete(map m, [key k], ...)", .flags = BUILTIN_LVALUE_MAP | BUILTIN_DELETES,
 	  .check = check_delete, .gen = gen_delete,
 	  .doc = "Remove a key from a map: delete(@m, k); true when it was there." },
 	{ .name = "has_key", .proto = "bool has_key(map m, [key k], ...)", .flags = BUILTIN_LVALUE_MAP,

@@ -108,6 +108,8 @@ static struct value hist_of(struct arena *arena, const struct jb_quantiles *q)
 	for (uint32_t i = first; i < end; i++) {
 		buckets[i - first] = log_bucket_bounds(i, JB_Q_BITS);
 		buckets[i - first].count = q->bucket[i];
+		if (i == JB_Q_BUCKETS - 1) /* what no bucket is for, too */
+			buckets[i - first].high = INT64_MAX;
 	}
 	hist.buckets = buckets;
 	hist.len = end - first;
@@ -156,6 +158,7 @@ const struct aggregate aggregates_quantiles[] = {
 	  .proto = "void quantiles(int n, [const int p1], [const int p2], [const int p3], [const int p4], [const int p5], "
 		   "[const int p6])",
 	  .check = check_quantiles, .state_size = quantiles_size, .merge = merge_quantiles, .value = quantiles_value,
+	  .metric = METRIC_HISTOGRAM, .counters = "count _sum",
 	  .doc = "Count, smallest, quantiles (50, 90, 99 and 99.9 unless given) and largest of a number." },
 	{ 0 },
 };

@@ -85,6 +85,7 @@ static struct value jitter_value(struct decode *decode, const struct type *type,
 const struct aggregate aggregates_rtp[] = {
 	{ .name = "rtp", .proto = "void rtp(int seq, int ts, int clock_hz)", .rt = "jb_rtp_add",
 	  .flags = AGG_SHARED | AGG_TIMED, .state_size = rtp_size, .carry = carry_rtp, .value = rtp_value,
+	  .counters = "packets expected reordered duplicates restarts",
 	  .doc = "RFC 3550 statistics of an RTP stream from sequence number, media timestamp and the time of the probe." },
 	{ .name = "jitter", .proto = "void jitter(int transit)", .rt = "jb_jitter_add", .flags = AGG_SHARED,
 	  .state_size = jitter_size, .value = jitter_value,

@@ -64,6 +64,8 @@ enum builtin_flags {
 		256, /* argN, retval: a value of the context, at one place for all targets */
 	BUILTIN_DURATION = 512, /* needs the time of a span's entry */
 	BUILTIN_TARGET = 1024,	/* probe, func: which target fired must be known */
+	BUILTIN_DELETES = 2048, /* takes a key out of its map */
+	BUILTIN_ROWS = 4096,	/* its format names an event, of which it makes a row */
 	BUILTIN_READS_MAP =
 		1
 		<< 16, /* of a whole map shows what it holds: begins a step, see plan_site.in_step */
@@ -99,6 +101,9 @@ struct aggregate {
 	struct value (*value)(struct decode *, const struct type *, const void *state);
 	/* Reading it inside an expression: gives i64 from the CPUs' states summed by codegen; NULL: not readable. */
 	const char *rt_read; /* "jb_stats_avg": i64 (const state *) */
+	/* Exports: what its value is; METRIC_AUTO: as the kind of value says, where a number is a gauge. */
+	enum metric_type metric;
+	const char *counters; /* members of its record that only grow, separated by blanks */
 };
 
 enum aggregate_flags {
@@ -193,6 +198,8 @@ struct printer {
 	const char *name;
 	void (*print)(struct out *, const struct record *);
 	void (*end)(struct out *);
+	/* Maps are not printed one by one: all that is exported is written as a whole (run/exposition.c). */
+	bool exposition;
 };
 
 /* All rows there are: lists of families, each ended by a row with name NULL; the lists end with NULL. */

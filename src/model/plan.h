@@ -71,6 +71,7 @@ struct plan_map {
 	unsigned n_keys;
 	bool print_at_exit;
 	uint32_t full_counter; /* counter that counts updates lost because the map was full */
+	bool deletes; /* single keys go: by delete(), or because the kernel makes room (LRU) */
 	/*
 	 * The script clears (or zeroes) this map while other probes may run. Then each key carries a generation, 0 or 1, as
 	 * a u32 behind its bytes in the kernel (a scalar has two elements): updates go to the current one, which
