@@ -23,7 +23,7 @@ struct metric_series {
 		*labels; /* values, one per label name of the family; any bytes, NUL-terminated */
 	double value;	 /* counter, gauge */
 	uint64_t count;	 /* histogram, summary */
-	double sum;
+	double sum;	 /* histogram, summary; NAN: not known, `_sum` is left out */
 	const struct metric_bucket *buckets; /* ascending */
 	unsigned n_buckets;
 };
@@ -48,6 +48,12 @@ struct metric_family *metrics_family(struct metrics *set, const char *name, enum
 				     unsigned n_labels);
 void metrics_add(struct metrics *set, struct metric_family *family,
 		 const struct metric_series *series);
+/* A name as the format wants it: what may not stand in it becomes `_`. A label's name has no `:`. In the arena. */
+const char *metrics_name(struct arena *arena, const char *text);
+const char *metrics_label_name(struct arena *arena, const char *text);
+/* A label's value as it will be written, before escaping: valid UTF-8, METRICS_VALUE_MAX bytes at most. */
+#define METRICS_VALUE_MAX 1024u
+void metrics_label_value(struct buf *out, const char *bytes, size_t len);
 /*
  * The whole exposition. Names are sanitized ([a-zA-Z_:][a-zA-Z0-9_:]*), label values escaped, cut at 1 KiB (on a
  * character's border) and made valid UTF-8 with U+FFFD.

@@ -51,5 +51,6 @@ void out_record(struct out *out, const struct record *record);
 int out_flush(struct out *out);
 
 extern const struct printer printers_text[]; /* text.c */
+extern const struct printer printers_prom[]; /* metrics.c */
 
 #endif
