@@ -87,6 +87,7 @@ static bool handle(struct run *run, uint32_t number, const uint8_t *bytes, uint3
 		for (n = 0; n < record->n_fields; n++)
 			run->argv[n] = decode_field(&run->decode, record->fields[n].type,
 						    bytes + record->fields[n].offset);
+	run->site_events[number]++;
 	run->acting = true;
 	err = site->fn->act(run, site, run->argv, n);
 	run->acting = false;

@@ -7,6 +7,7 @@
 
 struct bpf_object;
 struct bpf_map;
+struct exposition;
 struct sym;
 
 /* A map of the script, as the kernel made it. */
@@ -66,20 +67,23 @@ struct run {
 	unsigned n_cpus;   /* possible ones */
 
 	struct ring data, control;
-	struct value *argv;   /* room for the fields of the widest record */
-	bool *site_failed;    /* per site: its failure was reported */
-	uint64_t bad_records; /* records that fit no site */
+	struct value *argv;    /* room for the fields of the widest record */
+	bool *site_failed;     /* per site: its failure was reported */
+	uint64_t *site_events; /* per site: how many were handled */
+	uint64_t bad_records;  /* records that fit no site */
 
 	VEC(int) links;
 	unsigned n_attached; /* targets, begin and end included */
 	unsigned n_skipped;  /* targets of the probe being attached that the kernel refused */
+	bool *left_out;	     /* per target: it is not attached */
 	int poll_fd, timer_fd, pid_fd, child_fd;
 	bool armed;	     /* everything is attached: end probes and the maps belong to closing */
 	bool acting;	     /* an event is being handled */
 	bool done;	     /* asked to end */
 	bool done_by_script; /* by exit(): what came after it does not count */
 	int exit_code;
-	int64_t next_look_ns; /* when counters are read again */
+	int64_t next_look_ns;	       /* when counters are read again */
+	struct exposition *exposition; /* NULL: the format is not one */
 };
 
 /* load.c */
@@ -123,7 +127,16 @@ void generation_close(struct run *run);
 /* These rows were removed from the map: remember them, if that was asked for. */
 void past_add(struct run *run, struct run_map *map, const struct rows *rows);
 
+/* exposition.c */
+int exposition_open(struct run *run); /* 0, or -errno after a sentence */
+void exposition_ask(struct run *run); /* a map was printed */
+void exposition_turn(struct run *run,
+		     int64_t now_ns);	 /* write what was asked for, at most once a second */
+void exposition_finish(struct run *run); /* all of it, for the last time */
+void exposition_close(struct run *run);
+
 /* report.c */
+void report_read(struct run *run);     /* the kernel's counters into run->counters */
 void report_counters(struct run *run); /* while running: news only */
 void report_totals(struct run *run);   /* at exit */
 void report_error(struct run *run, struct span span, const char *fmt, ...)

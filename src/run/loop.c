@@ -134,6 +134,8 @@ static struct run *run_new(const struct plan *plan, struct lookup *lookup,
 	run->per_cpu = arena_alloc(arena, run->n_cpus * sizeof(*run->per_cpu));
 	run->counters = arena_alloc(arena, (plan->counters.n + 1) * sizeof(*run->counters));
 	run->site_failed = arena_alloc(arena, plan->sites.n + 1);
+	run->site_events = arena_alloc(arena, (plan->sites.n + 1) * sizeof(*run->site_events));
+	run->left_out = arena_alloc(arena, plan->targets.n + 1);
 	run->argv = arena_alloc(arena, widest_record(plan) * sizeof(*run->argv));
 	run->poll_fd = run->timer_fd = run->pid_fd = run->child_fd = run->counters_fd = -1;
 	run->generations_fd = run->wait_fd = run->wait_inner_fd = -1;
@@ -151,6 +153,7 @@ static void run_free(struct run *run)
 {
 	int fds[] = { run->poll_fd, run->timer_fd, run->pid_fd, run->child_fd };
 
+	exposition_close(run);
 	out_fini(&run->out);
 	maps_close(run);
 	ring_close(&run->data);
@@ -176,6 +179,8 @@ int run_open(struct run **made, const struct plan *plan, const void *elf, size_t
 		err = maps_open(run);
 	if (!err)
 		err = open_polling(run);
+	if (!err)
+		err = exposition_open(run);
 	if (err) {
 		run_free(run);
 		run = NULL;
@@ -276,6 +281,13 @@ static void count_attached(struct run *run, const struct plan_probe *probe)
 			run->options.verbose ? "" : " (-v names them)");
 }
 
+/* A probe of which nothing is attached; the targets that run_skip names are marked there. */
+static void leave_out(struct run *run, const struct plan_probe *probe)
+{
+	for (unsigned i = 0; i < probe->n_targets; i++)
+		run->left_out[probe->targets[i]->id] = true;
+}
+
 static int attach_probe(struct run *run, const struct plan_probe *probe)
 {
 	size_t links = run->links.n;
@@ -316,6 +328,8 @@ static int attach_all(struct run *run)
 			continue;
 		}
 		err = attach_probe(run, probe);
+		if (err)
+			leave_out(run, probe);
 		/* With the process gone, no other probe can be attached either, so that one message is enough. */
 		if (err == -EINTR || err == -ESRCH || (err && run->plan->missing_probes == 0))
 			return err;
@@ -442,6 +456,7 @@ static bool turn(struct run *run, int64_t *nap)
 	if (!run->done && run->plan->only_begin_end && !busy)
 		run->done = true;
 	look_at_counters(run, run_monotonic_ns());
+	exposition_turn(run, run_monotonic_ns());
 	if (busy) {
 		out_flush(&run->out);
 		ring_release(&run->data);
@@ -525,7 +540,9 @@ static void finish(struct run *run)
 	report_totals(run);
 	if (run->options.printer && strcmp(run->options.printer->name, "text") == 0)
 		buf_puts(&run->out.buf, "\n\n");
-	if (run->plan->print_maps_on_exit)
+	if (run->exposition)
+		exposition_finish(run);
+	else if (run->plan->print_maps_on_exit)
 		maps_print_all(run);
 	if (out_flush(&run->out) && run->out.error != EPIPE)
 		report_plain(run, "cannot write the output: %s", strerror(run->out.error));
@@ -568,6 +585,7 @@ void run_skip(struct run *run, const struct plan_probe *probe, const struct targ
 	      const char *why)
 {
 	run->n_skipped++;
+	run->left_out[target->id] = true;
 	if (run->options.verbose && probe->role == 0)
 		fprintf(run->options.messages, "left out %s: %s\n", target->name, why);
 }

@@ -413,8 +413,13 @@ void maps_print(struct run *run, const struct plan_map *map, const struct value 
 int run_print_map(struct run *run, const struct plan_map *plan, int64_t top, int64_t div)
 {
 	struct value value;
-	int err = run_read_map(run, plan, &value);
+	int err;
 
+	if (run->exposition) {
+		exposition_ask(run);
+		return 0;
+	}
+	err = run_read_map(run, plan, &value);
 	if (!err)
 		maps_print(run, plan, &value, top, div);
 	return err;

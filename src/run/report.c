@@ -79,7 +79,7 @@ void run_error(struct run *run, struct span span, const char *fmt, ...)
 	va_end(ap);
 }
 
-static void read_counters(struct run *run)
+void report_read(struct run *run)
 {
 	const uint64_t *cpu = run->per_cpu;
 
@@ -117,7 +117,7 @@ static bool is_warning(enum counter_kind kind)
 
 void report_counters(struct run *run)
 {
-	read_counters(run);
+	report_read(run);
 	tell_lost(run);
 	for (size_t i = 0; i < run->plan->counters.n; i++) {
 		const struct plan_counter *counter = &run->plan->counters.data[i];
@@ -177,7 +177,7 @@ static void total_missed(struct run *run)
 
 void report_totals(struct run *run)
 {
-	read_counters(run);
+	report_read(run);
 	tell_lost(run);
 	total_lost(run);
 	total_missed(run);

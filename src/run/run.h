@@ -23,6 +23,8 @@ struct run_options {
 	bool check_only;      /* load, attach nothing */
 	uint64_t duration_ns; /* 0 = none */
 	int out_fd;
+	const char *name; /* the script's; NULL: "stdin" */
+	const char *file; /* an exposition is written to it instead of out_fd; NULL: none */
 	const struct printer *printer;
 	FILE *messages; /* "Attached N probes", losses, warnings: stderr */
 	bool dry_run;	/* attach, then stop: no begin, no end, no output */

@@ -70,10 +70,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct plan *plan = plan_new(arena, diag_new(arena));
 	struct value argv[FIELDS];
 	bool site_failed[4] = { 0 };
+	uint64_t site_events[4] = { 0 };
 	struct run run = { .plan = plan, .arena = arena, .scratch = arena_new(), .argv = argv };
 
 	add_sites(plan, types);
 	run.site_failed = site_failed;
+	run.site_events = site_events;
 	run.decode.arena = run.scratch;
 	run.decode.plan = plan;
 	run.options.messages = fopen("/dev/null", "we");

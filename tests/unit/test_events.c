@@ -95,6 +95,7 @@ static int setup(void **state)
 	fixture->run.decode.arena = fixture->run.scratch;
 	fixture->run.argv = arena_alloc(fixture->arena, 8 * sizeof(struct value));
 	fixture->run.site_failed = arena_alloc(fixture->arena, 8);
+	fixture->run.site_events = arena_alloc(fixture->arena, 8 * sizeof(uint64_t));
 	fixture->run.data = fake(&fixture->data);
 	fixture->run.control = fake(&fixture->control);
 	*state = fixture;

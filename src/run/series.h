@@ -1,0 +1,137 @@
+#ifndef JB_RUN_SERIES_H
+#define JB_RUN_SERIES_H
+/*
+ * Series that outlive what they are read from. A table is fed with the rows of a map (or with what a run counts of
+ * itself) at every collect and remembers, per row and column, what makes a counter monotonic: what it had reached
+ * before it was deleted or its script was started anew. export.c owns the tables; this is run/'s own.
+ */
+#include "model/measure.h"
+#include "out/metrics.h"
+
+struct processes;
+struct table;
+
+/* Count, sum and buckets of a histogram or summary as they were read. Heap. */
+struct tally {
+	uint64_t count;
+	double sum;   /* NAN: not known */
+	int64_t step; /* equal steps; 0: logarithmic */
+	bool bounded; /* bounds of the script's choice: between them there are no others */
+	uint32_t n;
+	struct bucket buckets[];
+};
+
+struct cell {
+	bool admitted; /* it is a series of its own; else a part of _other */
+	bool present;  /* gauges: it had a value in this collect */
+	double base, last;
+	struct tally *tally_base, *tally_last; /* NULL: nothing */
+	char *text;			       /* a string's */
+};
+
+/* Bounds of buckets, ascending: every value v with v < bound is below it. They never become fewer. Heap. */
+struct bounds {
+	int64_t *data;
+	uint32_t n, cap;
+};
+
+/* A metric of the exposition. Several columns feed it when scripts declare the same one. */
+struct family {
+	struct family *next;
+	const char *name, *help;
+	enum metric_type type;
+	const char *const *labels;
+	unsigned n_labels;
+	bool own; /* one of jbtrace's own */
+	bool declared;
+	struct column **columns;
+	unsigned n_columns;
+	uint64_t n_admitted;
+	/* While a set is made: */
+	struct metric_family *out;
+	struct strmap *seen; /* of several columns: which series there are */
+	double *bounds;	     /* in the metric's unit, in the set's arena */
+	unsigned n_bounds;
+};
+
+struct column {
+	struct table *table;
+	struct family *family;
+	const char *path;  /* measure_find's; NULL: the value itself */
+	const char *event; /* emit's, whose rows are counted */
+	enum measure measure;
+	double scale;
+	bool resets; /* a smaller number means that counting began anew, not that something was taken away */
+	struct bounds bounds;
+	struct cell other; /* what rows without a place had reached when they were forgotten */
+	bool has_other;
+	uint64_t n_over;      /* rows without a place in this collect */
+	unsigned *bound_at;   /* while a set is made: which bound of the family each one is */
+	struct cell sum_over; /* while a set is made: what is in rows without a place */
+};
+
+struct row {
+	char *key; /* label values, each followed by KEY_END */
+	uint64_t hash;
+	uint64_t seen; /* the collect that found it last */
+	int pid;       /* the process (or thread) it is about; 0: none */
+	bool expired;
+	struct cell cells[];
+};
+
+#define KEY_END '\xff' /* in no UTF-8 */
+
+struct table {
+	struct table *next;
+	struct arena *arena;
+	const char *signature; /* tables that are equal here continue each other */
+	unsigned n_labels;     /* of a row; a string's value is one more */
+	int pid_part;	       /* which part of the key is a process; -1: none */
+	const struct plan_map *map;
+	struct column *columns;
+	unsigned n_columns;
+	struct row **rows;
+	size_t n_rows, cap_rows;
+	uint32_t *slots; /* index of a row + 1; 0: free */
+	size_t n_slots;	 /* a power of two */
+	bool live;	 /* its run is there */
+	uint64_t n_read; /* rows that the map had */
+};
+
+void table_free(struct table *table);
+/* The row of these labels, made when it is new. `limit`: series per family. */
+struct row *table_row(struct table *table, const char *key, uint64_t tick, uint64_t limit);
+/*
+ * After all rows of a collect were seen: rows that are gone or whose process is, and old ones when there are too many, are
+ * forgotten.
+ */
+void table_sweep(struct table *table, uint64_t tick, uint64_t limit);
+/* Has it columns that only grow? */
+bool table_remembers(const struct table *table);
+/* The run is gone: what was counted stays as the base of what comes. */
+void table_retire(struct table *table);
+
+/* A value as a label has it: one line, valid UTF-8. */
+void series_label(struct buf *out, const struct value *value);
+/* `value` is scaled by the column. */
+void cell_feed(struct column *column, struct cell *cell, const struct value *value);
+
+/* Families into the set, jbtrace's own last; then the series of one table into them. */
+void series_begin(struct family *families, struct metrics *set);
+void series_write(struct table *table, struct metrics *set);
+
+/* buckets.c */
+void bounds_add(struct bounds *bounds, const struct tally *tally);
+/* A copy with at most four buckets per power of two, with count and sum. Heap. */
+struct tally *tally_of(const struct value *value);
+void tally_add(struct tally **into, const struct tally *from);
+
+/* processes.c: which processes have gone, and since when. */
+struct processes *processes_new(uint64_t expire_ns);
+void processes_free(struct processes *processes);
+void processes_begin(struct processes *processes, int64_t now_ns); /* a new collect */
+/* Has this process been gone for expire_ns? */
+bool processes_expired(struct processes *processes, int pid);
+void processes_end(struct processes *processes); /* forget those that nobody asked for */
+
+#endif
