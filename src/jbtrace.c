@@ -52,7 +52,7 @@ static const struct named_type *const named_type_families[] = {
 	named_types_errno,
 	NULL,
 };
-static const struct printer *const printer_families[] = { printers_text, NULL };
+static const struct printer *const printer_families[] = { printers_text, printers_prom, NULL };
 
 const struct registry jb_registry = {
 	.builtins = builtin_families,
@@ -350,6 +350,8 @@ struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options 
 		.dry_run = options.dry_run,
 		.duration_ns = options.duration_ns,
 		.out_fd = options.out_fd ? options.out_fd : STDOUT_FILENO,
+		.name = options.name,
+		.file = options.file,
 		.printer = find_printer(options.format),
 		.messages = options.messages ? options.messages : stderr,
 		.interrupt = options.interrupt,

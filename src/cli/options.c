@@ -92,7 +92,7 @@ static int set_pid(struct cli *cli, const char *value)
 
 static int set_format(struct cli *cli, const char *value)
 {
-	static const char *const to_come[] = { "json", "csv", "prom" };
+	static const char *const to_come[] = { "json", "csv" };
 
 	cli->run.format = value;
 	if (jb_has_format(value))

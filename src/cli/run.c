@@ -39,13 +39,18 @@ static FILE *messages_of(const struct job *job)
 	return job->messages ? job->messages : stderr;
 }
 
-/* The file of -o, which all jobs share. */
+/* The file of -o, which all jobs share. Metrics replace it as a whole, so that it is not opened for them. */
 static int open_output(const struct cli *cli, struct jobs *jobs)
 {
 	int fd;
 
 	if (!cli->output || cli->run.check_only)
 		return 0;
+	if (cli->run.format && strcmp(cli->run.format, "prom") == 0) {
+		for (size_t i = 0; i < jobs->n; i++)
+			jobs->list[i].run.file = cli->output;
+		return 0;
+	}
 	fd = open(cli->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	if (fd < 0)
 		return complain("cannot write '%s': %s", cli->output, strerror(errno));
