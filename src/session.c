@@ -39,6 +39,9 @@ int jb_session_add(struct jb_session *session, const char *name, struct jb_run *
 	*script = (struct script){ .name = strdup(name), .run = run };
 	if (!script->name)
 		return -ENOMEM;
+	for (size_t i = 0; i < session->n; i++)
+		if (run_share_exposition(run->run, session->scripts[i].run->run))
+			break;
 	session->n++;
 	return 0;
 }

@@ -68,10 +68,22 @@ static struct script *take_script(struct exporter *exporter, const char *name)
 	return script;
 }
 
+/* From the export, but not from memory. */
+static void retire(struct script *script)
+{
+	for (struct table *table = script->tables; table; table = table->next)
+		if (table->live)
+			table_retire(table);
+	for (int i = 0; i < OWN_TABLES; i++)
+		if (script->own[i] && script->own[i]->live)
+			table_retire(script->own[i]);
+}
+
 void exporter_add(struct exporter *exporter, const char *name, struct run *run)
 {
 	struct script *script = take_script(exporter, name);
 
+	retire(script);
 	script->run = run;
 	run_keep_past(run);
 	bind_run(exporter, script);
@@ -245,22 +257,33 @@ static int read_script(struct exporter *exporter, struct script *script)
 	return err;
 }
 
-void exporter_remove(struct exporter *exporter, struct run *run)
+/* Read it for the last time. NULL: it is not there. */
+static struct script *end_run(struct exporter *exporter, struct run *run)
 {
 	struct script *script = exporter->scripts;
 
 	while (script && script->run != run)
 		script = script->next;
 	if (!script)
-		return;
+		return NULL;
 	exporter->tick++;
 	processes_begin(exporter->processes, run_monotonic_ns());
 	read_script(exporter, script);
-	for (struct table *table = script->tables; table; table = table->next)
-		table_retire(table);
-	for (int i = 0; i < OWN_TABLES; i++)
-		table_retire(script->own[i]);
 	script->run = NULL;
+	return script;
+}
+
+void exporter_end(struct exporter *exporter, struct run *run)
+{
+	end_run(exporter, run);
+}
+
+void exporter_remove(struct exporter *exporter, struct run *run)
+{
+	struct script *script = end_run(exporter, run);
+
+	if (script)
+		retire(script);
 }
 
 /* --- collecting --- */
@@ -276,7 +299,7 @@ static void write_tables(struct exporter *exporter, struct metrics *set)
 				series_write(table, set);
 	for (script = exporter->scripts; script; script = script->next)
 		for (int i = 0; i < OWN_TABLES; i++)
-			if (script->run)
+			if (script->own[i] && script->own[i]->live)
 				series_write(script->own[i], set);
 }
 

@@ -21,6 +21,8 @@ void exporter_free(struct exporter *exporter);
 /* `name` is the script's. The run must be removed before it is closed. */
 void exporter_add(struct exporter *exporter, const char *name, struct run *run);
 void exporter_remove(struct exporter *exporter, struct run *run);
+/* As exporter_remove, but what was read last stays in the export, until a script of this name is added again. */
+void exporter_end(struct exporter *exporter, struct run *run);
 /* A script that does not run: jbtrace_script_up{script} 0. */
 void exporter_add_failed(struct exporter *exporter, const char *name);
 /*

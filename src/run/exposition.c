@@ -1,6 +1,6 @@
 /*
- * A run whose format is an exposition of metrics: all of it is written when the script ends, and to a file also while it
- * runs, when the script prints a map. A file is replaced as a whole, so that who reads it (node_exporter's textfile
+ * Runs whose format is an exposition of metrics: all of it is written when the last script ends, and to a file also while
+ * they run, when a script prints a map. A file is replaced as a whole, so that who reads it (node_exporter's textfile
  * collector) never sees half of one.
  */
 #include <errno.h>
@@ -18,11 +18,14 @@
 #define EXPIRE_NS  (300ull * 1000000000ull)
 
 struct exposition {
+	struct arena *arena;
+	unsigned n_runs; /* that share it */
 	struct exporter *exporter;
+	int fd;
+	char *path, *part; /* the file, and what it is written to before; NULL: fd */
 	bool asked;
 	bool failed; /* the last time, and it was told */
 	int64_t next_ns;
-	char *path, *part; /* the file, and what it is written to before; NULL: out_fd */
 };
 
 static int check_folder(struct run *run, const char *path)
@@ -35,31 +38,73 @@ static int check_folder(struct run *run, const char *path)
 	return err;
 }
 
-int exposition_open(struct run *run)
+static struct exposition *exposition_new(const char *path, int fd)
 {
 	const struct export_options options = { .max_series = MAX_SERIES, .expire_ns = EXPIRE_NS };
-	const char *path = run->options.file;
-	struct exposition *e;
-	int err = path ? check_folder(run, path) : 0;
+	struct arena *arena = arena_new();
+	struct exposition *e = arena_new_of(arena, struct exposition);
 
-	if (err || !run->options.printer || !run->options.printer->exposition)
-		return err;
-	e = arena_new_of(run->arena, struct exposition);
+	e->arena = arena;
 	e->exporter = exporter_new(&options);
+	e->fd = fd;
 	if (path) {
-		e->path = arena_strdup(run->arena, path);
-		e->part = arena_printf(run->arena, "%s.tmp", path);
+		e->path = arena_strdup(arena, path);
+		e->part = arena_printf(arena, "%s.tmp", path);
 	}
+	return e;
+}
+
+static void join(struct run *run, struct exposition *e)
+{
 	run->exposition = e;
+	e->n_runs++;
 	exporter_add(e->exporter, run->options.name ? run->options.name : "stdin", run);
-	return 0;
+}
+
+/* Before anything is cleared: an exporter knows of what it has seen begin. */
+int exposition_open(struct run *run)
+{
+	const char *path = run->options.file;
+	int err;
+
+	if (!run->options.printer || !run->options.printer->exposition)
+		return 0;
+	err = path ? check_folder(run, path) : 0;
+	if (!err)
+		join(run, exposition_new(path, run->options.out_fd));
+	return err;
 }
 
 void exposition_close(struct run *run)
 {
-	if (run->exposition)
-		exporter_free(run->exposition->exporter);
+	struct exposition *e = run->exposition;
+
 	run->exposition = NULL;
+	if (!e)
+		return;
+	if (--e->n_runs) {
+		exporter_remove(e->exporter, run);
+		return;
+	}
+	exporter_free(e->exporter);
+	arena_free(e->arena);
+}
+
+static bool same_place(const struct exposition *a, const struct exposition *b)
+{
+	return a->path && b->path ? strcmp(a->path, b->path) == 0
+				  : !a->path && !b->path && a->fd == b->fd;
+}
+
+bool run_share_exposition(struct run *run, struct run *with)
+{
+	struct exposition *theirs = with->exposition;
+
+	if (!run->exposition || !theirs || !same_place(run->exposition, theirs))
+		return false;
+	exposition_close(run);
+	join(run, theirs);
+	return true;
 }
 
 void exposition_ask(struct run *run)
@@ -140,15 +185,16 @@ void exposition_turn(struct run *run, int64_t now_ns)
 	write_file(run, e);
 }
 
+/* The last of several runs writes what all of them had. */
 void exposition_finish(struct run *run)
 {
 	struct exposition *e = run->exposition;
 
-	if (!e->path) {
+	exporter_end(e->exporter, run);
+	if (e->path)
+		write_file(run, e);
+	else if (e->n_runs == 1)
 		collect(run, &run->out.buf);
-		return;
-	}
-	write_file(run, e);
 	if (e->failed && !run->exit_code)
 		run->exit_code = 1;
 }

@@ -47,6 +47,8 @@ int run_step(struct run *run, int timeout_ms);
  */
 #define RUNS_MAX 64
 int run_step_all(struct run *const *runs, size_t n, int wake_fd, int timeout_ms);
+/* Two runs that write metrics to the same place make one exposition of them. false: they do not. */
+bool run_share_exposition(struct run *run, struct run *with);
 bool run_is_done(const struct run *run);
 /* Ask it to end: the next run_step returns 0. Safe in a signal handler's deferred path, not in the handler. */
 void run_ask_exit(struct run *run, int code);
