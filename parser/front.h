@@ -29,12 +29,21 @@ struct mistake {
 	bool is_typo; /* an error whatever `missing_probes` says */
 };
 
+/* A metric declaration. Names and entries are checked at once, the map when the types are known. */
+struct metric {
+	const struct node *node;
+	const struct node *labels, *type, *scale; /* entries; NULL: not given */
+	struct plan_metric plan;
+	struct span *label_spans;
+};
+
 struct front {
 	VEC(struct macro) macros;
 	struct strmap *constants; /* enumerators of the script -> struct constant */
 	struct strmap *tags;	  /* "struct x" defined by the script -> its NODE_STRUCT_DEF */
 	struct strmap *protos;	  /* text of a prototype -> struct proto */
 	struct strmap *options;	  /* getopt names -> plan_param */
+	VEC(struct metric) metrics;
 	VEC(const struct node *) active; /* macros and #defines being expanded: to find recursion */
 	VEC(struct mistake) mistakes;
 	VEC(struct target *) targets; /* of the spec being expanded */
@@ -69,6 +78,11 @@ const char *param_text(const struct resolve *resolve, uint64_t n);
 bool param_string_call(struct resolve *resolve, struct node *call);
 void getopt_replace(struct resolve *resolve, struct node *call);
 void getopt_check_unknown(struct resolve *resolve);
+
+/* metric.c */
+void metric_collect(struct resolve *resolve, const struct node *node);
+/* All metrics into the plan; maps are there already. */
+void metric_lower(struct resolve *resolve);
 
 /* resolve.c: names in one tree, in place */
 void resolve_tree(struct resolve *resolve, struct node *node);

@@ -118,12 +118,14 @@ item:
 |	TOP_LET MAP '=' IDENT '(' expr ')' ';' { $$ = make_map_decl(p, @$, &$2, &$4, $6); }
 |	TOP_METRIC STR '=' postfix '{' metric_entries '}' {
 		$$ = make_text(p, NODE_METRIC, &$2);
+		$$->name_span = @2;
 		$$->span = @$;
 		$$->a = $4;
 		$$->args = $6.head;
 	}
 |	TOP_METRIC STR '=' postfix ';' {
 		$$ = make_text(p, NODE_METRIC, &$2);
+		$$->name_span = @2;
 		$$->span = @$;
 		$$->a = $4;
 	}

@@ -384,6 +384,7 @@ bool lower_program(struct resolve *resolve)
 	vec_each (instance, &resolve->instances)
 		lower_instance(&l, *instance);
 	lower_probes(&l);
+	metric_lower(resolve);
 	size_ring(resolve->plan);
 	return !l.failed && !diag_errors(resolve->diags);
 }

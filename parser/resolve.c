@@ -487,7 +487,7 @@ static void collect_item(struct resolve *resolve, struct node *item)
 			  item->name);
 		break;
 	case NODE_METRIC:
-		diag_error(resolve->diags, item->span, "not supported yet: metric");
+		metric_collect(resolve, item);
 		break;
 	case NODE_IMPORT:
 		import(resolve, item);

@@ -195,6 +195,23 @@ static void dump_counter(const struct plan_counter *counter, size_t i, FILE *out
 	fputc('\n', out);
 }
 
+static void dump_metric(const struct plan_metric *metric, FILE *out)
+{
+	static const char *const types[] = { "auto", "counter", "gauge", "histogram", "summary" };
+
+	fprintf(out, "metric %s map=%s", metric->name, metric->map->name);
+	if (metric->column)
+		fprintf(out, " column=%s", metric->column);
+	fprintf(out, " type=%s scale=%.15g", types[metric->type], metric->scale);
+	for (unsigned i = 0; i < metric->n_labels; i++)
+		fprintf(out, "%s%s", i ? "," : " labels=", metric->labels[i]);
+	if (metric->help) {
+		fputs(" help=", out);
+		dump_quoted(metric->help, out);
+	}
+	fputc('\n', out);
+}
+
 void plan_dump(const struct plan *plan, FILE *out)
 {
 	dump_config(plan, out);
@@ -211,6 +228,8 @@ void plan_dump(const struct plan *plan, FILE *out)
 		dump_site(plan, &plan->sites.data[i], i, out);
 	for (size_t i = 0; i < plan->counters.n; i++)
 		dump_counter(&plan->counters.data[i], i, out);
+	for (size_t i = 0; i < plan->metrics.n; i++)
+		dump_metric(&plan->metrics.data[i], out);
 }
 
 /* --- derived columns --- */

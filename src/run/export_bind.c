@@ -125,15 +125,20 @@ static struct wanted *want(struct binding *b, const char *path, enum measure mea
 	return wanted;
 }
 
+static const char *default_help(const struct binding *b, const char *path)
+{
+	return path ? arena_printf(b->arena, "%s of %s in the script %s.", path, b->map->name,
+				   names_script(b->arena, b->script->name))
+		    : arena_printf(b->arena, "%s in the script %s.", b->map->name,
+				   names_script(b->arena, b->script->name));
+}
+
 static void want_default(struct binding *b, const char *path, enum measure measure)
 {
 	struct wanted *wanted = want(b, path, measure);
 
 	make_labels(b, wanted, NULL);
-	wanted->help = path ? arena_printf(b->arena, "%s of %s in the script %s.", path,
-					   b->map->name, names_script(b->arena, b->script->name))
-			    : arena_printf(b->arena, "%s in the script %s.", b->map->name,
-					   names_script(b->arena, b->script->name));
+	wanted->help = default_help(b, path);
 }
 
 static void want_columns(struct binding *b, const struct type *type, const char *prefix)
@@ -167,7 +172,7 @@ static void want_declared(struct binding *b, const struct plan_metric *metric)
 	struct wanted *wanted = want(b, metric->column, measure);
 
 	wanted->name = metric->name;
-	wanted->help = metric->help;
+	wanted->help = metric->help ? metric->help : default_help(b, metric->column);
 	if (metric->type != METRIC_AUTO)
 		wanted->type = metric->type;
 	wanted->scale = metric->scale;
