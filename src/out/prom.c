@@ -3,6 +3,7 @@
  * counters, units, escapes in help, the end) stands `openmetrics`; bounds of buckets are written alike in both, in
  * OpenMetrics' canonical form, so that a server which changes from one to the other sees the same series.
  */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,13 +38,14 @@ static void put_uint(struct buf *out, uint64_t n)
 	buf_add(out, begin, (size_t)(end - begin));
 }
 
-/* The fewest significant digits that read back as this number; its decimal exponent. */
+/* The fewest significant digits that read back as this number, which is positive; its decimal exponent. */
 static int shortest_digits(double number, char digits[20])
 {
 	char text[32];
 	int n = 0;
 
-	for (int precision = 14; precision <= 16; precision++) {
+	/* 15 digits always survive, so that fewer need not be tried, except of numbers that have fewer. */
+	for (int precision = number < DBL_MIN ? 0 : 14; precision <= 16; precision++) {
 		snprintf(text, sizeof(text), "%.*e", precision, number);
 		if (strtod(text, NULL) == number)
 			break;
