@@ -50,6 +50,9 @@ struct jb_stack {
 	jb_u64 ip[]; /* type->count of them */
 };
 
+/* Words of jb_generation: maps that are cleared. */
+#define JB_GENERATIONS 256
+
 /* --- states of aggregations, one per key and CPU unless `shared` --- */
 struct jb_count {
 	jb_u64 n;

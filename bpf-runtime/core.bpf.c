@@ -42,6 +42,18 @@ struct {
 	__uint(max_entries, 1);
 } jb_scratch_busy SEC(".maps");
 
+/*
+ * By the number of a map that the script clears: the generation of its keys that updates go to, 0 or 1. User space flips
+ * it, and then waits until no program runs that may have seen the old value. A section of its own, so that it begins
+ * the section's map.
+ */
+volatile jb_u32 jb_generation[JB_GENERATIONS] SEC(".data.generation");
+
+jb_inline jb_u32 jb_generation_now(jb_u32 index)
+{
+	return jb_generation[index];
+}
+
 /* Anchors: struct types keep their names in bitcode only when something uses them. */
 const struct jb_event jb_abi_event;
 const struct jb_control jb_abi_control;

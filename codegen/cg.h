@@ -46,6 +46,8 @@ LLVMValueRef cg_func_id(struct cg *cg);
 /* --- maps, for has_key, delete, print(@m[k]), ... --- */
 /* The map itself, as helpers take it. */
 LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map);
+/* How many keys it has. */
+LLVMValueRef cg_map_len(struct cg *cg, const struct map *map);
 /* bpf_map_delete_elem; result of the helper as i64. */
 LLVMValueRef cg_map_delete(struct cg *cg, const struct map *map, const struct node *key);
 /* Pointer to the map's value for this key, or null (to be tested): map lookup, no insertion. */

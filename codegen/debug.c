@@ -85,7 +85,7 @@ static LLVMValueRef define_map(struct cg *cg, const struct plan_map *map)
 		const char *name;
 		unsigned value;
 	} item[] = {
-		{ "type", map->bpf_type },	   { "key_size", map->key ? map->key->size : 4 },
+		{ "type", map->bpf_type },	   { "key_size", plan_key_size(map) },
 		{ "value_size", map->value_size }, { "max_entries", map->max_entries },
 		{ "map_flags", map->flags },
 	};

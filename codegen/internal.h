@@ -43,6 +43,8 @@ struct cg_temp_slot {
 	bool busy;
 };
 
+#define HELPER_FOR_EACH 164
+
 struct cg {
 	struct arena *arena;
 	struct diags *diags;
@@ -122,10 +124,19 @@ LLVMValueRef cg_binary_op(struct cg *cg, const struct node *node, enum op op, LL
 void cg_event(struct cg *cg, const struct node *call);
 void cg_stmt(struct cg *cg, const struct node *node);
 void cg_stmts(struct cg *cg, const struct node *list);
+/* A function `static long loop(..., void *frame)`; the builder stands in its body. */
+void cg_open_callback(struct cg *cg, struct cg_fn *fn, struct span span, LLVMTypeRef *params,
+		      unsigned n_params);
+/* Ends it; the caller puts the builder back to where it was. */
+void cg_close_callback(struct cg *cg, struct cg_fn *fn);
 LLVMValueRef cg_map_read(struct cg *cg, const struct node *node, LLVMValueRef dst);
 /* An element's key and value into the (key, value) tuple of a loop. */
 void cg_map_element(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef value,
 		    const struct type *type, LLVMValueRef dst);
+/* The current generation of a map's keys, as i64, for a loop over its elements; NULL: it has none. */
+LLVMValueRef cg_map_generation(struct cg *cg, const struct map *map);
+/* In a callback: go on with elements of this generation only. */
+void cg_map_only(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef generation);
 void cg_map_assign(struct cg *cg, const struct node *assign);
 LLVMValueRef cg_map_incdec(struct cg *cg, const struct node *node);
 

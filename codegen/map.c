@@ -12,25 +12,55 @@
 
 enum { HELPER_LOOKUP = 1, HELPER_UPDATE = 2, HELPER_DELETE = 3, HELPER_LOOKUP_PERCPU = 195 };
 
-/* A pointer to the key's bytes. */
-static LLVMValueRef map_key(struct cg *cg, const struct map *map, const struct node *key)
-{
-	const struct plan_map *plan = map->plan;
+_Static_assert(JB_GENERATIONS == PLAN_GENERATIONS_MAX, "words of jb_generation");
 
-	if (plan->shape == MAP_SCALAR) {
-		LLVMValueRef zero = cg_memory(cg, 4);
-		LLVMBuildStore(cg->b, LLVMConstNull(cg->i32), zero);
-		return zero;
-	}
-	LLVMValueRef bytes = cg_memory(cg, plan->key->size);
+/* --- keys --- */
+
+/* The generation that updates of a map go to, as i32: read anew for each access. */
+static LLVMValueRef generation_now(struct cg *cg, const struct plan_map *plan)
+{
+	LLVMValueRef index = cg_int(cg, plan->generation_index);
+
+	return LLVMBuildTrunc(cg->b, cg_rt(cg, "jb_generation_now", &index, 1), cg->i32, "");
+}
+
+static LLVMValueRef scalar_key(struct cg *cg, const struct plan_map *plan)
+{
+	LLVMValueRef bytes = cg_memory(cg, 4);
+
+	LLVMBuildStore(cg->b, plan->generations ? generation_now(cg, plan) : LLVMConstNull(cg->i32),
+		       bytes);
+	return bytes;
+}
+
+static void key_parts(struct cg *cg, const struct plan_map *plan, const struct node *key,
+		      LLVMValueRef bytes)
+{
 	if (!key->next) {
 		cg_into(cg, key, plan->key, bytes);
-		return bytes;
+		return;
 	}
 	cg_zero(cg, bytes, plan->key->size);
 	for (unsigned i = 0; key && i < plan->key->n_fields; i++, key = key->next)
 		cg_into(cg, key, plan->key->fields[i].type,
 			cg_offset(cg, bytes, plan->key->fields[i].offset));
+}
+
+/* A pointer to the key's bytes. */
+static LLVMValueRef map_key(struct cg *cg, const struct map *map, const struct node *key)
+{
+	const struct plan_map *plan = map->plan;
+
+	if (plan->shape == MAP_SCALAR)
+		return scalar_key(cg, plan);
+	LLVMValueRef bytes = cg_memory(cg, plan_key_size(plan));
+	key_parts(cg, plan, key, bytes);
+	if (!plan->generations)
+		return bytes;
+	cg_zero(cg, cg_offset(cg, bytes, plan->key->size),
+		plan->generation_offset - plan->key->size);
+	LLVMBuildStore(cg->b, generation_now(cg, plan),
+		       cg_offset(cg, bytes, plan->generation_offset));
 	return bytes;
 }
 
@@ -198,6 +228,57 @@ void cg_map_element(struct cg *cg, const struct map *map, LLVMValueRef key, LLVM
 LLVMValueRef cg_map_ptr(struct cg *cg, const struct map *map)
 {
 	return cg_map_global(cg, map->plan);
+}
+
+LLVMValueRef cg_map_generation(struct cg *cg, const struct map *map)
+{
+	return map->plan->generations ? cg_extend(cg, generation_now(cg, map->plan), false) : NULL;
+}
+
+void cg_map_only(struct cg *cg, const struct map *map, LLVMValueRef key, LLVMValueRef generation)
+{
+	LLVMBasicBlockRef same = cg_block(cg, "same");
+	LLVMValueRef have = LLVMBuildLoad2(cg->b, cg->i32,
+					   cg_offset(cg, key, map->plan->generation_offset), "");
+
+	cg_branch(cg, LLVMBuildICmp(cg->b, LLVMIntEQ, cg_extend(cg, have, false), generation, ""),
+		  same, cg->fn->next);
+	cg_enter(cg, same);
+}
+
+/* A callback that counts the elements of one generation: the frame it is given is {count, generation}. */
+static LLVMValueRef count_elements(struct cg *cg, const struct map *map)
+{
+	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
+	LLVMTypeRef params[] = { cg->ptr, cg->ptr, cg->ptr, cg->ptr };
+	struct cg_fn fn;
+
+	cg_open_callback(cg, &fn, cg->span, params, 4);
+	LLVMValueRef count = LLVMGetParam(fn.fn, 3);
+	LLVMValueRef wanted = LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, count, 8), "");
+	cg_map_only(cg, map, LLVMGetParam(fn.fn, 1), wanted);
+	LLVMValueRef n = LLVMBuildLoad2(cg->b, cg->i64, count, "");
+	LLVMBuildStore(cg->b, LLVMBuildAdd(cg->b, n, cg_int(cg, 1), ""), count);
+	cg_close_callback(cg, &fn);
+	cg_enter(cg, here);
+	return fn.fn;
+}
+
+LLVMValueRef cg_map_len(struct cg *cg, const struct map *map)
+{
+	LLVMValueRef whole = cg_map_ptr(cg, map);
+
+	if (!map->plan->generations)
+		return cg_rt(cg, "jb_map_len", &whole, 1);
+	LLVMValueRef frame = cg_alloca(cg, LLVMArrayType2(cg->i64, 2), "count");
+	LLVMBuildStore(cg->b, cg_int(cg, 0), frame);
+	LLVMBuildStore(cg->b, cg_map_generation(cg, map), cg_offset(cg, frame, 8));
+	struct span span = cg->span;
+	LLVMValueRef callback = count_elements(cg, map);
+	cg_debug_at(cg, span);
+	cg_helper(cg, HELPER_FOR_EACH, (LLVMValueRef[]){ whole, callback, frame, cg_int(cg, 0) },
+		  4);
+	return LLVMBuildLoad2(cg->b, cg->i64, frame, "");
 }
 
 /* --- aggregations --- */

@@ -6,9 +6,8 @@
 
 #include <assert.h>
 
-#define HELPER_FOR_EACH 164
-#define HELPER_LOOP	181
-#define LOOP_MAX	(1u << 23) /* BPF_MAX_LOOPS */
+#define HELPER_LOOP 181
+#define LOOP_MAX    (1u << 23) /* BPF_MAX_LOOPS */
 
 void cg_stmts(struct cg *cg, const struct node *list)
 {
@@ -124,9 +123,8 @@ static void branch(struct cg *cg, const struct node *node)
 	cg_enter(cg, done);
 }
 
-/* A function `static long loop(..., void *frame)`; the builder stands in its body. */
-static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *node,
-			  LLVMTypeRef *params, unsigned n_params)
+void cg_open_callback(struct cg *cg, struct cg_fn *fn, struct span span, LLVMTypeRef *params,
+		      unsigned n_params)
 {
 	const char *name =
 		arena_printf(cg->arena, "%s_loop%u", cg->instance->program, cg->n_callbacks++);
@@ -138,22 +136,22 @@ static void open_callback(struct cg *cg, struct cg_fn *fn, const struct node *no
 	LLVMAddAttributeAtIndex(fn->fn, LLVMAttributeFunctionIndex,
 				LLVMCreateEnumAttribute(cg->llvm, noinline_kind, 0));
 	cg->fn = fn;
-	cg_debug_function(cg, fn, name, node->span, n_params);
+	cg_debug_function(cg, fn, name, span, n_params);
 	fn->entry = cg_block(cg, "entry");
 	fn->frame = LLVMGetParam(fn->fn, n_params - 1);
 	fn->next = cg_block(cg, "next");
 	fn->stop = fn->leave = cg_block(cg, "stop");
 	cg_enter(cg, cg_block(cg, "body"));
-	cg_debug_at(cg, node->span);
+	cg_debug_at(cg, span);
 }
 
 /* bpf_loop: long (u64 index, void *frame). */
 static void open_round(struct cg *cg, struct cg_fn *fn, const struct node *node)
 {
-	open_callback(cg, fn, node, (LLVMTypeRef[]){ cg->i64, cg->ptr }, 2);
+	cg_open_callback(cg, fn, node->span, (LLVMTypeRef[]){ cg->i64, cg->ptr }, 2);
 }
 
-static void close_callback(struct cg *cg, struct cg_fn *fn)
+void cg_close_callback(struct cg *cg, struct cg_fn *fn)
 {
 	cg_jump(cg, fn->next);
 	cg_enter(cg, fn->next);
@@ -192,13 +190,20 @@ static void for_map(struct cg *cg, const struct node *node)
 {
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
 	const struct map *map = node->a->map;
+	LLVMValueRef generation = cg_map_generation(cg, map);
+	unsigned slot = generation ? cg->next_loop_slot++ : 0;
 	struct cg_fn fn;
 
-	open_callback(cg, &fn, node, (LLVMTypeRef[]){ cg->ptr, cg->ptr, cg->ptr, cg->ptr }, 4);
+	if (generation)
+		LLVMBuildStore(cg->b, generation, cg_slot(cg, slot));
+	cg_open_callback(cg, &fn, node->span, (LLVMTypeRef[]){ cg->ptr, cg->ptr, cg->ptr, cg->ptr },
+			 4);
+	if (generation)
+		cg_map_only(cg, map, LLVMGetParam(fn.fn, 1), cg_slot_load(cg, slot, cg->i64));
 	cg_map_element(cg, map, LLVMGetParam(fn.fn, 1), LLVMGetParam(fn.fn, 2),
 		       node->variable->type, cg_variable_ptr(cg, node->variable));
 	cg_stmt(cg, node->c);
-	close_callback(cg, &fn);
+	cg_close_callback(cg, &fn);
 	cg_enter(cg, here);
 	cg_debug_at(cg, node->span);
 	cg_helper(cg, HELPER_FOR_EACH,
@@ -222,7 +227,7 @@ static void for_range(struct cg *cg, const struct node *node)
 					  LLVMGetParam(fn.fn, 0), "");
 	LLVMBuildStore(cg->b, index, cg_slot(cg, FRAME_VARS + node->variable->index));
 	cg_stmt(cg, node->c);
-	close_callback(cg, &fn);
+	cg_close_callback(cg, &fn);
 	call_loop(cg, here, fn.fn, rounds, node);
 }
 
@@ -255,7 +260,7 @@ static void do_while(struct cg *cg, const struct node *node)
 	cg_branch(cg, condition(cg, node->a), body, fn.stop);
 	cg_enter(cg, body);
 	cg_stmt(cg, node->c);
-	close_callback(cg, &fn);
+	cg_close_callback(cg, &fn);
 	call_loop(cg, here, fn.fn, cg_int(cg, LOOP_MAX), node);
 }
 

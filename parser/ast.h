@@ -129,6 +129,8 @@ struct map {
 	const struct type *key; /* NULL: scalar or not known yet */
 	const struct type *value;
 	bool has_key_use, has_scalar_use;
+	bool is_emptied;  /* lower: cleared or zeroed where other probes may run at the same time */
+	bool is_assigned; /* lower: with something else than ++, --, += and -= */
 	const struct aggregate *aggregate;
 	const struct node *decl; /* NODE_MAP_DECL or NULL */
 	const char *const *key_names;

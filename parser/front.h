@@ -97,6 +97,9 @@ void spec_expand_probe(struct resolve *resolve, struct node *probe);
 /* scope.c: variables of one instance */
 void scope_instance(struct resolve *resolve, struct instance *instance);
 
+/* steps.c: prints and the clears that go with them, in a lowered instance */
+void steps_find(struct plan *plan, struct instance *instance);
+
 /* fold.c: the value of a constant integer expression, before and after types are known */
 bool fold_int(const struct node *node, int64_t *value);
 bool fold_binary(enum op op, int64_t a, int64_t b, bool is_unsigned, int64_t *value);

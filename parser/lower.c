@@ -23,6 +23,7 @@ struct lowering {
 	struct resolve *resolve;
 	struct plan *plan;
 	struct instance *instance; /* whose calls are visited */
+	uint32_t n_generations;
 	bool failed;
 };
 
@@ -94,9 +95,10 @@ static void lower_declared(struct lowering *l, struct plan_map *plan, const stru
 		  (unsigned long long)map->decl->value);
 }
 
+/* One generation has room for max_entries keys, and there may be two. */
 static uint64_t bytes_per_key(const struct plan_map *plan)
 {
-	return (uint64_t)plan->value_size *
+	return (uint64_t)plan->value_size * (plan->generations ? 2 : 1) *
 	       (plan->per_cpu ? (uint64_t)sysconf(_SC_NPROCESSORS_CONF) : 1);
 }
 
@@ -141,6 +143,19 @@ static void lower_scalar(struct plan_map *plan)
 	plan->max_entries = 1;
 }
 
+/* See plan_map.generations; called when the size of one generation is known. */
+static void lower_generations(struct lowering *l, struct plan_map *plan)
+{
+	plan->generation_offset = plan->key ? (plan->key->size + 3) & ~3u : 0;
+	plan->generation_index = l->n_generations++;
+	plan->max_entries = plan->max_entries > UINT32_MAX / 2 ? UINT32_MAX : 2 * plan->max_entries;
+	if (plan->generation_index < PLAN_GENERATIONS_MAX)
+		return;
+	l->failed = true;
+	diag_error(l->plan->diags, plan->span, "more than %u maps are cleared or zeroed",
+		   PLAN_GENERATIONS_MAX);
+}
+
 static void count_full(struct lowering *l, struct plan_map *plan)
 {
 	const char *text = arena_printf(l->plan->arena,
@@ -164,6 +179,8 @@ static void lower_map(struct lowering *l, struct map *map)
 	plan->symbol = map_symbol(l, map->name, l->plan->maps.n);
 	plan->span = map->span;
 	plan->print_at_exit = l->plan->print_maps_on_exit;
+	plan->generations = map->is_emptied;
+	plan->additive = !map->is_assigned && map->value->kind == TYPE_INT;
 	lower_value(plan, map);
 	if (map->has_key_use)
 		lower_keyed(l, plan, map);
@@ -171,8 +188,35 @@ static void lower_map(struct lowering *l, struct map *map)
 		lower_scalar(plan);
 	if (plan->shape == MAP_KEYED)
 		count_full(l, plan);
+	if (plan->generations)
+		lower_generations(l, plan);
 	map->plan = plan;
 	vec_push(l->plan->arena, &l->plan->maps, plan);
+}
+
+/* What maps are used for, over all probes. Nothing else runs beside begin and end probes. */
+static bool note_use(struct node *node, void *arg)
+{
+	struct lowering *l = arg;
+
+	if (node->kind == NODE_CALL && node->builtin &&
+	    node->builtin->flags & BUILTIN_EMPTIES_MAP && node->args && node->args->map &&
+	    !(l->instance->provider->flags & PROVIDER_SPECIAL))
+		node->args->map->is_emptied = true;
+	if (node->kind == NODE_ASSIGN && node->a && node->a->kind == NODE_MAP &&
+	    node->op != OP_ADD && node->op != OP_SUB)
+		node->a->map->is_assigned = true;
+	return true;
+}
+
+static void note_uses(struct lowering *l)
+{
+	struct instance **instance;
+
+	vec_each (instance, &l->resolve->instances) {
+		l->instance = *instance;
+		ast_walk((*instance)->body, note_use, l);
+	}
 }
 
 /* --- sites --- */
@@ -314,6 +358,7 @@ static void lower_instance(struct lowering *l, struct instance *instance)
 	if (instance->predicate)
 		ast_walk(instance->predicate, lower_node, l);
 	ast_walk(instance->body, lower_node, l);
+	steps_find(l->plan, instance);
 	lower_unpaired(l, instance);
 	if (instance->span_mode == SPAN_SESSION)
 		l->plan->needs_kernel_btf = true;
@@ -379,6 +424,7 @@ bool lower_program(struct resolve *resolve)
 	struct instance **instance;
 	struct map **map;
 
+	note_uses(&l);
 	vec_each (map, &resolve->maps)
 		lower_map(&l, *map);
 	vec_each (instance, &resolve->instances)

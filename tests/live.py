@@ -20,6 +20,8 @@ A test is a block of lines "WORD text"; a line that begins with "|" continues th
     EXPECT_ALL      all of stdout, byte for byte (a newline is added after each line)
     EXPECT_ERR      found somewhere in stderr
     EXPECT_RANGE    LOW HIGH REGEX: the number in its first group is between them; LOW and HIGH may be A*B
+    EXPECT_SUM      TOTAL TIMES REGEX: the numbers in its first group, over all matches, add up to TOTAL exactly; there
+                    are at least TIMES matches
     EXPECT_CODE     exit status, default 0; !0: any but 0
     REQUIRES        a command or a file; without it the test is skipped
     TIMEOUT         seconds, default 10
@@ -46,7 +48,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("JB_BUILD", "build")
 ARMED = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 WORDS = set("NAME PROG ARGS PARAMS RUN STDIN ENV BEFORE AFTER SIGNAL ENDS EXPECT EXPECT_REGEX EXPECT_NONE "
-            "EXPECT_ALL EXPECT_ERR EXPECT_RANGE EXPECT_CODE REQUIRES TIMEOUT".split())
+            "EXPECT_ALL EXPECT_ERR EXPECT_RANGE EXPECT_SUM EXPECT_CODE REQUIRES TIMEOUT".split())
 
 
 class Failure(Exception):
@@ -278,6 +280,8 @@ class Runner:
                 raise Failure(f"stdout is not:\n{self.fill(text or '')}")
         for text in map(self.fill, self.test.all("EXPECT_RANGE")):
             self.judge_range(text, out)
+        for text in map(self.fill, self.test.all("EXPECT_SUM")):
+            self.judge_sum(text, out)
 
     @staticmethod
     def judge_range(text, out):
@@ -288,6 +292,15 @@ class Runner:
         bounds = [math.prod(float(factor) for factor in bound.split("*")) for bound in (low, high)]
         if not bounds[0] <= float(match.group(1)) <= bounds[1]:
             raise Failure(f"{match.group(1)} is not between {bounds[0]:.0f} and {bounds[1]:.0f}: {regex}")
+
+    @staticmethod
+    def judge_sum(text, out):
+        total, times, regex = text.split(" ", 2)
+        numbers = [int(number) for number in re.findall(regex, out, re.M)]
+        if len(numbers) < int(times):
+            raise Failure(f"only {len(numbers)} matches of: {regex}")
+        if sum(numbers) != int(total):
+            raise Failure(f"{len(numbers)} numbers add up to {sum(numbers)}, not {total}: {regex}")
 
     def run(self):
         try:

@@ -121,10 +121,8 @@ static bool check_len(struct check *check, struct node *node)
 
 static void *gen_len(struct cg *cg, const struct node *node, void *dst)
 {
-	LLVMValueRef map = cg_map_ptr(cg, node->args->map);
-
 	(void)dst;
-	return cg_rt(cg, "jb_map_len", &map, 1);
+	return cg_map_len(cg, node->args->map);
 }
 
 static int act_clear(struct run *run, const struct plan_site *site, const struct value *argv,

@@ -142,6 +142,8 @@ static void dump_map(const struct plan *plan, const struct plan_map *map, FILE *
 		spelled(plan, map->key), spelled(plan, map->value), map->value_size);
 	if (map->shared)
 		fputs(" shared", out);
+	if (map->generations)
+		fprintf(out, " generations=%u@%u", map->generation_index, map->generation_offset);
 	if (map->shape == MAP_KEYED)
 		fprintf(out, " full_counter=%u", map->full_counter);
 	for (unsigned i = 0; i < map->n_keys; i++)
@@ -169,6 +171,8 @@ static void dump_site(const struct plan *plan, const struct plan_site *site, siz
 		fputs(" control", out);
 	if (site->map)
 		fprintf(out, " map=%s", site->map->name);
+	if (site->in_step)
+		fprintf(out, " step=%u%s", site->step, site->begins_step ? " begins" : "");
 	if (site->fmt) {
 		fputs(" fmt=", out);
 		dump_quoted(site->fmt, out);

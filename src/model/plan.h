@@ -53,6 +53,8 @@ enum map_shape {
 	MAP_KEYED,
 };
 
+#define PLAN_GENERATIONS_MAX 256 /* maps that may be cleared: words of jb_generation */
+
 /* How the kernel stores a map; decided by lower.c from the value's type and `let @m = ...`. */
 struct plan_map {
 	const char *name;   /* "@x"; "@" for the anonymous one */

@@ -81,12 +81,30 @@ static void flip(struct run *run, struct run_map *map)
 {
 	map->current = !map->current;
 	map->swapped = true;
+	map->served = ring_produced(&run->control);
 	run->generations[map->plan->generation_index] = map->current;
 }
 
 /*
- * Other maps whose next event in the control ring is the print that begins a step: they will be swapped in a moment, so
- * that one wait may serve all of them.
+ * Does this site's event take out what was counted until then? An end of a step without a snapshot does when the step may
+ * have had no print, and a print unless it shows a snapshot again.
+ */
+static bool takes(const struct run *run, const struct plan_site *site)
+{
+	bool reads = site->fn->flags & BUILTIN_READS_MAP;
+
+	if (!site->map->generations)
+		return false;
+	if (!site->in_step)
+		return !reads;
+	if (run->steps[site->step].held)
+		return reads && site->begins_step;
+	return reads || site->begins_step;
+}
+
+/*
+ * Other maps that the next event in the control ring for them takes from: they will be swapped in a moment, so that one
+ * wait may serve all of them.
  */
 static void flip_due(struct run *run)
 {
@@ -109,17 +127,22 @@ static void flip_due(struct run *run)
 		if (!map || map->met)
 			continue;
 		map->met = true;
-		if (site->begins_step && site->fn->flags & BUILTIN_READS_MAP && !map->swapped)
+		if (!map->swapped && takes(run, site))
 			flip(run, map);
 	}
 }
 
+/*
+ * What was counted before the event that is being handled will be in the generation that is not current, and quiet. When
+ * events come faster than they are handled, one swap serves all that had come before it: the first of them has it all,
+ * the others find nothing, which is as if they had come right after each other.
+ */
 static int swap(struct run *run, struct run_map *map)
 {
 	uint32_t zero = 0;
 	int err;
 
-	if (map->swapped || run->generations_fd < 0)
+	if (map->swapped || run->generations_fd < 0 || run->control.at < map->served)
 		return 0;
 	flip(run, map);
 	flip_due(run);
@@ -166,22 +189,6 @@ static int take(struct run *run, struct run_map *map, struct rows *rows)
 	else
 		maps_delete(run, map, old, rows);
 	past_add(run, map, rows);
-	return err;
-}
-
-/* The same, also when the map was swapped for a print that is still to come. */
-static int take_all(struct run *run, struct run_map *map, struct rows *rows)
-{
-	bool again = map->swapped;
-	int err = take(run, map, rows);
-	struct rows later;
-
-	if (err || !again)
-		return err;
-	maps_rows_init(&later, map);
-	err = take(run, map, &later);
-	rows_join(map->plan, rows, &later, SIZE_MAX);
-	rows_fini(&later);
 	return err;
 }
 
@@ -244,7 +251,7 @@ static int end_step(struct run *run, const struct plan_site *site, bool keep_key
 		return 0;
 	if (!step->held) {
 		maps_rows_init(&step->rows, map);
-		err = take_all(run, map, &step->rows);
+		err = take(run, map, &step->rows);
 	}
 	if (keep_keys)
 		make_zeros(map, &step->rows);
@@ -276,7 +283,7 @@ static int empty(struct run *run, const struct plan_map *plan, bool keep_keys)
 	if (!map)
 		return -ENOENT;
 	maps_rows_init(&rows, map);
-	err = take_all(run, map, &rows);
+	err = take(run, map, &rows);
 	if (keep_keys)
 		make_zeros(map, &rows);
 	else

@@ -14,15 +14,16 @@ struct sym;
 struct run_map {
 	const struct plan_map *plan;
 	int fd;
-	uint32_t key_size;	/* bytes in the kernel, generation included; 4 for a scalar */
-	uint32_t value_size;	/* bytes in the kernel, of one CPU, lock included */
-	uint32_t row_size;	/* bytes a lookup returns: all CPUs, each rounded up to 8 */
-	bool is_array;		/* ARRAY or PERCPU_ARRAY: its one element always exists */
-	bool cleared;		/* an array was cleared: all zero means that it is not set */
-	unsigned current;	/* the generation that programs write */
-	bool swapped;		/* the other one is quiet, and its rows have not been taken yet */
-	bool met;		/* for a look ahead in the control ring */
-	struct rows past;	/* run_keep_past: what was removed from the map, by key */
+	uint32_t key_size;   /* bytes in the kernel, generation included; 4 for a scalar */
+	uint32_t value_size; /* bytes in the kernel, of one CPU, lock included */
+	uint32_t row_size;   /* bytes a lookup returns: all CPUs, each rounded up to 8 */
+	bool is_array;	     /* ARRAY or PERCPU_ARRAY: its one element always exists */
+	bool cleared;	     /* an array was cleared: all zero means that it is not set */
+	unsigned current;    /* the generation that programs write */
+	bool swapped;	     /* the other one is quiet, and its rows have not been taken yet */
+	uint64_t served;     /* events before this place of the control ring came before the swap */
+	bool met;	     /* for a look ahead in the control ring */
+	struct rows past;    /* run_keep_past: what was removed from the map, by key */
 	uint64_t past_left_out; /* keys for which the past had no room */
 };
 
