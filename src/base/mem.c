@@ -64,6 +64,13 @@ void *mem_realloc(void *old, size_t size)
 	return p;
 }
 
+char *mem_strdup(const char *text)
+{
+	size_t size = strlen(text) + 1;
+
+	return memcpy(mem_alloc(size), text, size);
+}
+
 static struct block *block_new(size_t size, struct block *next)
 {
 	if (size > SIZE_MAX - sizeof(struct block))

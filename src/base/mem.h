@@ -42,6 +42,7 @@ void buf_printf(struct buf *buf, const char *fmt, ...) __attribute__((format(pri
 /* Heap allocation that never returns NULL; free() releases. */
 void *mem_alloc(size_t size);
 void *mem_realloc(void *old, size_t size);
+char *mem_strdup(const char *text);
 
 /* Called with the size that could not be had; must not return. Default: one line to stderr, exit 1. */
 void mem_set_oom_handler(void (*handler)(size_t size));

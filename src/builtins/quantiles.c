@@ -154,7 +154,7 @@ static bool check_quantiles(struct check *check, struct node *node)
 
 /* clang-format off */
 const struct aggregate aggregates_quantiles[] = {
-	{ .name = "quantiles", .flags = AGG_TENTHS, .rt = "jb_quantiles_add",
+	{ .name = "quantiles", .family = "quantiles", .flags = AGG_TENTHS, .rt = "jb_quantiles_add",
 	  .proto = "void quantiles(int n, [const int p1], [const int p2], [const int p3], [const int p4], [const int p5], "
 		   "[const int p6])",
 	  .check = check_quantiles, .state_size = quantiles_size, .merge = merge_quantiles, .value = quantiles_value,

@@ -34,9 +34,15 @@ static uint64_t load_unsigned(const uint8_t *bytes, uint32_t size)
 
 static struct value enum_value(const struct type *type, uint64_t raw)
 {
-	for (unsigned i = 0; i < type->n_values; i++)
-		if ((uint64_t)type->values[i].value == raw)
-			return value_symbol(type->values[i].name, raw);
+	for (unsigned i = 0; i < type->n_values; i++) {
+		if ((uint64_t)type->values[i].value != raw)
+			continue;
+
+		struct value value = value_symbol(type->values[i].name, raw);
+
+		value.enumerated = true;
+		return value;
+	}
 	return type->is_signed ? value_int((int64_t)raw) : value_uint(raw);
 }
 

@@ -86,6 +86,8 @@ struct aggregate {
 	const char *
 		rt_unsigned; /* instead of rt when the aggregated value is unsigned; NULL: the same */
 	const char *doc;
+	const char *
+		family; /* JSON's type of maps of it: "stats"; NULL: by the shape of their values */
 	unsigned flags;
 	uint32_t (*state_size)(const struct agg_args *); /* bytes, multiple of 8 */
 	bool (*check)(
@@ -195,11 +197,21 @@ struct out;
 
 /* An output format. */
 struct printer {
-	const char *name;
+	const char *name; /* also what its files are called: "x.csv" */
+	unsigned flags;
 	void (*print)(struct out *, const struct record *);
+	/* What stands between the script's output and the maps that are printed when it ends. NULL: nothing. */
+	void (*before_maps)(struct out *);
 	void (*end)(struct out *);
 	/* Maps are not printed one by one: all that is exported is written as a whole (run/exposition.c). */
 	bool exposition;
+};
+
+enum printer_flags {
+	PRINTER_RAW = 1, /* printf's text is written as it is, into out->buf */
+	PRINTER_MESSAGES =
+		2,	    /* what jbtrace says while it runs is part of the output, as records */
+	PRINTER_TABLES = 4, /* rows are parted by tables (out_row_end): may go to a folder */
 };
 
 /* All rows there are: lists of families, each ended by a row with name NULL; the lists end with NULL. */

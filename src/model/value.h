@@ -38,6 +38,7 @@ struct value {
 	bool truncated;
 	bool hidden; /* a record's member that tables and text leave out (its name begins with _) */
 	bool row;    /* a record of agg() or rtp(): printed as a row of a table, sorted by key */
+	bool enumerated; /* a symbol that is an enumerator: programs want its number */
 	bool aggregated; /* decoded from an aggregation's state: maps of these are sorted by value */
 	union {
 		int64_t i;
