@@ -320,6 +320,48 @@ bool jb_has_format(const char *name)
 	return find_printer(name) != NULL;
 }
 
+static struct out_options out_options_of(const struct jb_run_options *options)
+{
+	const struct jb_files *files = &options->files;
+
+	return (struct out_options){
+		.fd = options->out_fd ? options->out_fd : STDOUT_FILENO,
+		.printer = find_printer(options->format),
+		.script = options->name,
+		.folder = options->check_only ? NULL : options->folder,
+		.files = { .daily = files->daily,
+			   .gzip = files->gzip,
+			   .max_bytes = files->max_bytes,
+			   .max_age_ns = files->max_age_ns,
+			   .max_total_bytes = files->max_total_bytes },
+		.delimiter = files->delimiter,
+		.no_header = files->no_header,
+	};
+}
+
+static void tell_output(void *arg, enum diag_level level, const char *text)
+{
+	fprintf(arg, "jbtrace: %s: %s\n", level == DIAG_ERROR ? "error" : "warning", text);
+	fflush(arg);
+}
+
+int jb_check_output(const struct jb_run_options *given, FILE *messages)
+{
+	struct jb_run_options options;
+	struct out_options out_options;
+	struct out out;
+	int err;
+
+	copy_options(&options, sizeof(options), given);
+	out_options = out_options_of(&options);
+	out_options.tell = tell_output;
+	out_options.tell_arg = messages;
+	err = out_options.printer ? out_open(&out, &out_options) : -EINVAL;
+	if (!err)
+		out_fini(&out);
+	return err;
+}
+
 static struct jb_run *start_failed(struct run *run, int err, int *error)
 {
 	if (run)
@@ -349,14 +391,13 @@ struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options 
 		.check_only = options.check_only,
 		.dry_run = options.dry_run,
 		.duration_ns = options.duration_ns,
-		.out_fd = options.out_fd ? options.out_fd : STDOUT_FILENO,
 		.name = options.name,
 		.file = options.file,
-		.printer = find_printer(options.format),
+		.out = out_options_of(&options),
 		.messages = options.messages ? options.messages : stderr,
 		.interrupt = options.interrupt,
 	};
-	if (!run_options.printer || !program->elf.data)
+	if (!run_options.out.printer || !program->elf.data)
 		return start_failed(NULL, -EINVAL, error);
 	err = run_open(&run, program->plan, program->elf.data, program->elf.len, program->lookup,
 		       &run_options);

@@ -75,6 +75,8 @@ struct jb_files {
 	uint64_t max_age_ns;	  /* older files of the same tables are removed; 0: never */
 	uint64_t max_total_bytes; /* of all files of a table, the oldest are removed; 0: no limit */
 	bool gzip;		  /* files that are complete are compressed */
+	char delimiter;		  /* csv, also without a folder: between cells; 0: comma */
+	bool no_header;		  /* csv, also without a folder */
 };
 
 struct jb_run_options {
@@ -86,7 +88,7 @@ struct jb_run_options {
 		folder; /* instead of out_fd: a file per table in this folder (csv, json); NULL: none */
 	struct jb_files files;
 	const char *file; /* prom: instead of out_fd, replaced as a whole; NULL: none */
-	FILE *messages; /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	FILE *messages;	  /* "Attached 3 probes", losses, warnings; NULL: stderr */
 	/* One byte is written here once everything is attached; -1: the caller lets the child go and ends it himself. */
 	int child_go_fd;
 	uint64_t duration_ns; /* end by itself; 0: never */
@@ -119,6 +121,8 @@ JB_API void jb_list_targets(const struct jb_program *program, FILE *out);
 JB_API const char *jb_option_name(const struct jb_program *program, unsigned i);
 JB_API void jb_program_free(struct jb_program *program);
 
+/* Can output be written as these options say? A folder is made. 0, or -errno after a sentence to `messages`. */
+JB_API int jb_check_output(const struct jb_run_options *options, FILE *messages);
 /* Load, run begin probes, attach. On failure NULL, and *error is -errno; -EINTR: interrupted. `error` may be NULL. */
 JB_API struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options *options,
 			       int *error);

@@ -33,9 +33,12 @@ struct jb_session *jb_session_new(FILE *messages)
 int jb_session_add(struct jb_session *session, const char *name, struct jb_run *run)
 {
 	struct script *script = &session->scripts[session->n];
+	bool shared = false;
 
 	if (session->n == RUNS_MAX)
 		return -E2BIG;
+	for (size_t i = 0; i < session->n && !shared; i++)
+		shared = run_share_output(run->run, session->scripts[i].run->run);
 	*script = (struct script){ .name = strdup(name), .run = run };
 	if (!script->name)
 		return -ENOMEM;

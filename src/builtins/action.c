@@ -101,11 +101,12 @@ static int act_printf(struct run *run, const struct plan_site *site, const struc
 
 	if (!format)
 		return -EINVAL;
-	if (out->failed)
+	if (out_error(out))
 		return 0;
-	if (out->printer == printers_text) {
-		format_print(&out->buf, format, argv, argc);
-		return out->buf.len > FLUSH_BYTES ? out_flush(out) : 0;
+	if (out->printer->flags & PRINTER_RAW) {
+		format_print(out->buf, format, argv, argc);
+		out_text_end(out);
+		return out->buf->len > FLUSH_BYTES ? out_flush(out) : 0;
 	}
 	text = format_text(run, site, argv, argc, &len);
 	print_text(run, "printf", text, len);
@@ -125,8 +126,9 @@ static int act_cat(struct run *run, const struct plan_site *site, const struct v
 	ssize_t n = 0;
 
 	if (fd < 0) {
-		fprintf(run_options_of(run)->messages, "ERROR: cat: cannot open '%s': %s\n", path,
-			strerror(errno));
+		run_message(run, (struct span){ 0, 0 }, "error", "ERROR",
+			    arena_printf(run_scratch(run), "cat: cannot open '%s': %s", path,
+					 strerror(errno)));
 		return 0;
 	}
 	while (have < max && (n = read(fd, text + have, max - have)) > 0)
@@ -159,31 +161,12 @@ static int act_system(struct run *run, const struct plan_site *site, const struc
 	return 0;
 }
 
-/* --- messages with their place in the script --- */
-
-static void print_message(struct run *run, const struct plan_site *site, const char *level,
-			  const char *text)
-{
-	const struct plan *plan = run_plan(run);
-	FILE *messages = run_options_of(run)->messages;
-	struct location begin, end;
-
-	if (!plan->diags) {
-		fprintf(messages, "%s: %s\n", level, text);
-		return;
-	}
-	begin = diag_locate(plan->diags, site->span.begin);
-	end = diag_locate(plan->diags, site->span.end);
-	fprintf(messages, "%s:%u:%u-%u: %s: %s\n", begin.source ? begin.source->name : "?",
-		begin.line, begin.column, end.column, level, text);
-}
-
 static int act_errorf(struct run *run, const struct plan_site *site, const struct value *argv,
 		      unsigned argc)
 {
 	uint32_t len;
 
-	print_message(run, site, "ERROR", format_text(run, site, argv, argc, &len));
+	run_message(run, site->span, "errorf", "ERROR", format_text(run, site, argv, argc, &len));
 	return 0;
 }
 
@@ -192,7 +175,7 @@ static int act_warnf(struct run *run, const struct plan_site *site, const struct
 {
 	uint32_t len;
 
-	print_message(run, site, "WARNING", format_text(run, site, argv, argc, &len));
+	run_message(run, site->span, "warnf", "WARNING", format_text(run, site, argv, argc, &len));
 	return 0;
 }
 

@@ -1,87 +1,356 @@
 /*
- * The destination of records: characters are gathered in one buffer and written in big blocks.
- * What a record looks like is the printer's business; when to flush between blocks is the run
- * loop's.
+ * A script's output: hands records to its printer and finished rows to the sink or folder. What a record looks like is
+ * the printer's business, how bytes reach a file sink.c's and folder.c's; when to flush between blocks is the
+ * run loop's.
  */
 #include "out/out.h"
 
 #include <errno.h>
-#include <poll.h>
-#include <unistd.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
 
-#define BLOCK (64u << 10)
+#include "out/folder.h"
+#include "out/sink.h"
 
-void out_init(struct out *out, int fd, const struct printer *printer)
+/* --- records --- */
+
+uint32_t record_first_row(const struct record *record)
 {
-	*out = (struct out){ .fd = fd, .printer = printer, .scratch = arena_new() };
-	buf_room(&out->buf, 2 * BLOCK);
+	uint32_t n = record->value->len;
+
+	return record->top > 0 && (uint64_t)record->top < n ? n - (uint32_t)record->top : 0;
 }
 
-/* A pipe or terminal may be non-blocking because someone else who shares it made it so. */
-static int wait_writable(int fd)
+struct value record_divided(const struct record *record, const struct value *value)
 {
-	struct pollfd poll_fd = { .fd = fd, .events = POLLOUT };
+	struct value result = *value;
+	int64_t div = record->div;
 
-	return poll(&poll_fd, 1, -1) < 0 && errno != EINTR ? -errno : 0;
+	if (div <= 1)
+		return result;
+	if (value->kind == VALUE_INT)
+		result.i /= div;
+	else if (value->kind == VALUE_UINT)
+		result.u /= (uint64_t)div;
+	else if (value->kind == VALUE_REAL)
+		result.real /= (double)div;
+	return result;
 }
 
-static int write_all(int fd, const char *data, size_t len)
+uint64_t record_divided_count(const struct record *record, const struct value *hist,
+			      const struct bucket *bucket)
 {
-	while (len) {
-		ssize_t n = write(fd, data, len);
+	return record->div > 1 && !hist->linear ? bucket->count / (uint64_t)record->div
+						: bucket->count;
+}
 
-		if (n >= 0) {
-			data += n;
-			len -= (size_t)n;
-			continue;
-		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN)
-			return -errno;
+/* --- life --- */
 
-		int error = wait_writable(fd);
+static void tell(const struct out_options *options, enum diag_level level, const struct buf *text)
+{
+	if (options->tell)
+		options->tell(options->tell_arg, level, text->data);
+}
 
-		if (error)
-			return error;
+static int open_folder(struct out *out)
+{
+	struct buf text = { 0 };
+	int err;
+
+	if (!(out->printer->flags & PRINTER_TABLES)) {
+		buf_printf(&text,
+			   "output: format %s has no tables that could be files of a folder; "
+			   "csv and json have",
+			   out->printer->name);
+		tell(&out->options, DIAG_ERROR, &text);
+		buf_fini(&text);
+		return -EINVAL;
 	}
+	err = folder_open(&out->folder, out);
+	if (!err)
+		out->buf = &out->folder->row;
+	return err;
+}
+
+static void open_sink(struct out *out)
+{
+	out->sink = mem_alloc(sizeof(*out->sink));
+	sink_init(out->sink, out->options.fd, NULL);
+	out->buf = &out->sink->buf;
+	buf_room(out->buf, 2 * SINK_BLOCK);
+}
+
+/* "scripts/io.jt" is called "io". */
+static char *script_name(const char *path)
+{
+	const char *slash = strrchr(path ? path : "stdin", '/');
+	const char *name = slash ? slash + 1 : path ? path : "stdin";
+	size_t len = strlen(name);
+	char *copy = mem_alloc(len + 1);
+
+	if (len > 3 && (!strcmp(name + len - 3, ".jt") || !strcmp(name + len - 3, ".bt")))
+		len -= 3;
+	memcpy(copy, name, len);
+	copy[len] = '\0';
+	return copy;
+}
+
+int out_open(struct out *out, const struct out_options *options)
+{
+	int err = 0;
+
+	*out = (struct out){ .options = *options, .printer = options->printer };
+	if (options->folder)
+		err = open_folder(out);
+	else
+		open_sink(out);
+	if (err)
+		return err;
+	out->options.folder = out->options.script = NULL; /* they may end before us */
+	out->script = script_name(options->script);
+	out->scratch = arena_new();
 	return 0;
 }
 
-static void out_write(struct out *out)
+void out_init(struct out *out, int fd, const struct printer *printer)
 {
-	int error = out->failed ? 0 : write_all(out->fd, out->buf.data, out->buf.len);
-
-	if (error) {
-		out->failed = true;
-		out->error = -error;
-	}
-	buf_reset(&out->buf);
+	out_open(out, &(struct out_options){ .fd = fd, .printer = printer });
 }
 
-int out_flush(struct out *out)
+static bool same_file(int a, int b)
 {
-	if (out->buf.len)
-		out_write(out);
-	return out->failed ? -out->error : 0;
+	struct stat x, y;
+
+	return a == b || (fstat(a, &x) == 0 && fstat(b, &y) == 0 && x.st_dev == y.st_dev &&
+			  x.st_ino == y.st_ino && x.st_rdev == y.st_rdev);
 }
 
-void out_record(struct out *out, const struct record *record)
+static void leave_sink(struct out *out)
 {
-	if (out->failed)
+	sink_flush(out->sink, out);
+	sink_forget(out->sink, out);
+	if (--out->sink->users)
 		return;
-	out->printer->print(out, record);
-	arena_reset(out->scratch);
-	if (out->buf.len >= BLOCK)
-		out_write(out);
+	sink_fini(out->sink);
+	free(out->sink);
+}
+
+bool out_join(struct out *out, const struct out *other)
+{
+	struct sink_row last;
+
+	if (out->folder || other->folder || !same_file(out->options.fd, other->options.fd))
+		return false;
+	if (out->sink == other->sink)
+		return true;
+	sink_flush(out->sink, out);
+	last = out->sink->last;
+	leave_sink(out);
+	out->sink = other->sink;
+	out->sink->users++;
+	out->buf = &out->sink->buf;
+	if (last.any)
+		out->sink->last = out->sink->written = last;
+	return true;
+}
+
+/* Everything that is left, whatever was tried when. */
+static void flush_last(struct out *out)
+{
+	if (out->folder) {
+		folder_flush(out->folder, out, true);
+	} else {
+		out->sink->own_guard.failed_ns = 0;
+		sink_flush(out->sink, out);
+	}
+}
+
+static void tell_dropped(struct out *out)
+{
+	struct buf text = { 0 };
+
+	buf_printf(&text, "output: %" PRIu64 " row%s dropped: ", out->dropped,
+		   out->dropped == 1 ? " was" : "s were");
+	if (out->folder)
+		guard_problem(&text, &out->folder->guard, -1, out->dropped_error);
+	else
+		guard_problem(&text, out->sink->guard, out->sink->fd, out->dropped_error);
+	tell(&out->options, DIAG_ERROR, &text);
+	buf_fini(&text);
+}
+
+/* On a sink that several share one of them tells. */
+static void tell_failure(struct out *out)
+{
+	struct buf text = { 0 };
+
+	if (out->sink->told)
+		return;
+	out->sink->told = true;
+	buf_printf(&text, "cannot write the output: %s", strerror(out->sink->error));
+	tell(&out->options, DIAG_ERROR, &text);
+	buf_fini(&text);
+}
+
+bool out_end(struct out *out)
+{
+	bool failed;
+
+	if (!out->ended && out->printer->end)
+		out->printer->end(out);
+	flush_last(out);
+	failed = out_error(out) && out_error(out) != EPIPE;
+	if (!out->ended && failed)
+		tell_failure(out);
+	if (!out->ended && out->dropped)
+		tell_dropped(out);
+	out->ended = true;
+	return failed || out->dropped;
 }
 
 void out_fini(struct out *out)
 {
-	if (out->printer->end)
-		out->printer->end(out);
-	out_flush(out);
-	buf_fini(&out->buf);
+	out_end(out);
+	if (out->folder)
+		folder_close(out->folder, out);
+	else
+		leave_sink(out);
 	arena_free(out->scratch);
 	out->scratch = NULL;
+	free(out->script);
+	out->script = NULL;
+}
+
+/* --- running --- */
+
+int out_error(const struct out *out)
+{
+	return out->sink && !out->sink->guard ? out->sink->error : 0;
+}
+
+int out_flush(struct out *out)
+{
+	if (out->folder)
+		folder_flush(out->folder, out, false);
+	else if (out->buf->len)
+		sink_flush(out->sink, out);
+	return -out_error(out);
+}
+
+void out_record(struct out *out, const struct record *record)
+{
+	if (out_error(out))
+		return;
+	out->printer->print(out, record);
+	arena_reset(out->scratch);
+	if (out->sink && out->buf->len > out->sink->row_begin)
+		out_text_end(out);
+	if (out->buf->len >= SINK_BLOCK)
+		out_flush(out);
+}
+
+void out_before_maps(struct out *out)
+{
+	if (!out->printer->before_maps || out_error(out))
+		return;
+	out->printer->before_maps(out);
+	out_text_end(out);
+}
+
+bool out_takes_messages(const struct out *out)
+{
+	return (out->printer->flags & PRINTER_MESSAGES) && !out->folder;
+}
+
+/* --- for printers --- */
+
+uint64_t out_table_id(struct out *out)
+{
+	return ++out->n_tables;
+}
+
+int64_t out_wall_ns(const struct out *out, const struct record *record)
+{
+	struct timespec now;
+
+	if (record && record->wall_ns)
+		return record->wall_ns;
+	if (out->options.wall_ns)
+		return out->options.wall_ns();
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+bool out_continues(const struct out *out, uint64_t table)
+{
+	return out->sink && out->sink->last.owner == out && out->sink->last.table == table;
+}
+
+void out_text_end(struct out *out)
+{
+	uint64_t table = out->table;
+
+	if (!table && out->sink->last.owner == out)
+		table = out->sink->last.table;
+	out->table = 0;
+	sink_row_end(out->sink, out, table);
+}
+
+/* The row stands in the buffer already; its header, and an empty line after another table, belong before it. */
+static void insert_header(struct out *out, const struct out_table *table)
+{
+	struct buf *buf = out->buf;
+	size_t begin = out->sink->row_begin, len = buf->len - begin;
+	size_t gap = out->sink->last.any, more = gap + table->header_len;
+
+	buf_room(buf, more);
+	memmove(buf->data + begin + more, buf->data + begin, len + 1);
+	if (gap)
+		buf->data[begin] = '\n';
+	memcpy(buf->data + begin + gap, table->header, table->header_len);
+	buf->len += more;
+}
+
+void out_row_end(struct out *out, const struct out_table *table, int64_t wall_ns)
+{
+	if (out->folder) {
+		folder_add_row(out->folder, out, table, wall_ns);
+		return;
+	}
+	if (table->header && !out->options.no_header && !out_continues(out, table->id))
+		insert_header(out, table);
+	sink_row_end(out->sink, out, table->id);
+	if (out->buf->len >= SINK_BLOCK)
+		sink_flush(out->sink, out);
+}
+
+static const char *kind_name(const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_EMIT:
+	case RECORD_MAP:
+		return record->name;
+	case RECORD_VALUE:
+		return "value";
+	case RECORD_TEXT:
+	case RECORD_ATTACHED:
+	case RECORD_LOST:
+	case RECORD_MESSAGE:
+		break;
+	}
+	return "text";
+}
+
+const char *out_table_name(struct arena *arena, const struct out *out, const struct record *record)
+{
+	const char *name = kind_name(record);
+
+	if (record->kind == RECORD_EMIT)
+		return name;
+	if (*name == '@')
+		name++;
+	return *name ? arena_printf(arena, "%s_%s", out->script, name) : out->script;
 }

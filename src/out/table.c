@@ -10,9 +10,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "base/vec.h"
+#include "out/clock.h"
+#include "out/columns.h"
 
 struct cell {
 	const char *text;
@@ -20,7 +21,7 @@ struct cell {
 	uint32_t width; /* characters on a terminal */
 };
 
-struct column {
+struct heading {
 	const char *header;
 	uint32_t width;
 	bool left; /* it holds text */
@@ -29,7 +30,7 @@ struct column {
 struct grid {
 	struct arena *arena;
 	struct buf text; /* of the cell being made */
-	VEC(struct column) columns;
+	VEC(struct heading) columns;
 	VEC(struct cell) cells; /* row by row, columns.n each */
 	uint32_t at;		/* column of the next cell */
 	bool has_columns;	/* the first row is complete */
@@ -45,11 +46,6 @@ static uint32_t text_width(const char *text, size_t len)
 	for (size_t i = 0; i < len; i++)
 		width += ((unsigned char)text[i] & 0xc0) != 0x80;
 	return width;
-}
-
-static bool is_missing(const struct value *value)
-{
-	return value->kind == VALUE_NONE || (value->kind == VALUE_REAL && isnan(value->real));
 }
 
 static bool is_number(const struct value *value)
@@ -116,7 +112,7 @@ static struct cell make_cell(struct grid *grid, const struct value *value)
 	struct cell cell;
 
 	buf_reset(&grid->text);
-	if (is_missing(value))
+	if (columns_missing(value))
 		buf_putc(&grid->text, '-');
 	else if (value->kind == VALUE_REAL)
 		put_real(&grid->text, value->real);
@@ -149,7 +145,7 @@ static const char *upper_case(struct arena *arena, const char *text)
 static void add_cell(struct grid *grid, const char *name, struct cell cell, bool left)
 {
 	if (!grid->has_columns) {
-		struct column *fresh = vec_grow(grid->arena, &grid->columns);
+		struct heading *fresh = vec_grow(grid->arena, &grid->columns);
 
 		fresh->header = upper_case(grid->arena, name);
 		fresh->width = text_width(fresh->header, strlen(fresh->header));
@@ -157,7 +153,7 @@ static void add_cell(struct grid *grid, const char *name, struct cell cell, bool
 	if (grid->at >= grid->columns.n)
 		return;
 
-	struct column *column = &grid->columns.data[grid->at++];
+	struct heading *column = &grid->columns.data[grid->at++];
 
 	column->left |= left;
 	if (cell.width > column->width)
@@ -165,24 +161,17 @@ static void add_cell(struct grid *grid, const char *name, struct cell cell, bool
 	vec_push(grid->arena, &grid->cells, cell);
 }
 
-/* Records become columns of their members; a histogram has no place in a line. */
-static void add_value(struct grid *grid, const char *name, const struct value *value)
+/* A row of cells; a histogram has no place in a line. */
+static void add_columns(struct grid *grid, const struct columns *columns)
 {
-	if (value->kind == VALUE_HIST)
-		return;
-	if (value->kind != VALUE_RECORD) {
-		add_cell(grid, name, make_cell(grid, value),
-			 !is_number(value) && !is_missing(value));
-		return;
-	}
-	for (uint32_t i = 0; i < value->len; i++) {
-		const char *member = value->names[i];
+	const struct column *column;
 
-		if (value->items[i].hidden || member[0] == '_')
-			continue;
-		if (name)
-			member = arena_printf(grid->arena, "%s_%s", name, member);
-		add_value(grid, member, &value->items[i]);
+	vec_each (column, &columns->list) {
+		const struct value *value = column->value;
+
+		if (value->kind != VALUE_HIST)
+			add_cell(grid, column->name, make_cell(grid, value),
+				 !is_number(value) && !columns_missing(value));
 	}
 }
 
@@ -196,7 +185,7 @@ static void end_row(struct grid *grid)
 
 static void put_cell(struct buf *out, const struct grid *grid, size_t i, const struct cell *cell)
 {
-	const struct column *column = &grid->columns.data[i];
+	const struct heading *column = &grid->columns.data[i];
 	uint32_t pad = column->width > cell->width ? column->width - cell->width : 0;
 
 	if (i)
@@ -235,28 +224,17 @@ static void put_rows(struct buf *out, const struct grid *grid)
 
 /* --- maps --- */
 
-static bool is_row(const struct value *value)
+/* A row with its key, if it has one. */
+static void add_row(struct grid *grid, const struct record *record, const struct value *key,
+		    const struct value *row)
 {
-	return value->kind == VALUE_RECORD && value->row;
-}
+	struct columns columns = { .arena = grid->arena };
 
-bool table_fits(const struct value *value)
-{
-	return is_row(value) ||
-	       (value->kind == VALUE_MAP && value->len && is_row(&value->items[0]));
-}
-
-static void add_key(struct grid *grid, const struct record *record, const struct value *key)
-{
-	const char *name = record->n_keys == 1 ? record->key_names[0] : "key";
-
-	if (key->kind != VALUE_TUPLE || key->len != record->n_keys) {
-		add_cell(grid, name, make_cell(grid, key), !is_number(key));
-		return;
-	}
-	for (uint32_t i = 0; i < key->len; i++)
-		add_cell(grid, record->key_names[i], make_cell(grid, &key->items[i]),
-			 !is_number(&key->items[i]));
+	if (key)
+		columns_add_key(&columns, record, key);
+	columns_add(&columns, NULL, row);
+	add_columns(grid, &columns);
+	end_row(grid);
 }
 
 void table_print_map(struct out *out, const struct record *record, uint32_t first)
@@ -265,20 +243,16 @@ void table_print_map(struct out *out, const struct record *record, uint32_t firs
 	struct grid grid = grid_new(out);
 
 	if (map->kind == VALUE_MAP) {
-		for (uint32_t i = first; i < map->len; i++) {
-			add_key(&grid, record, &map->keys[i]);
-			add_value(&grid, NULL, &map->items[i]);
-			end_row(&grid);
-		}
+		for (uint32_t i = first; i < map->len; i++)
+			add_row(&grid, record, &map->keys[i], &map->items[i]);
 	} else {
-		add_value(&grid, NULL, map);
-		end_row(&grid);
+		add_row(&grid, record, NULL, map);
 	}
-	buf_puts(&out->buf, record->name);
-	buf_putc(&out->buf, '\n');
-	put_header(&out->buf, &grid);
-	put_rows(&out->buf, &grid);
-	buf_putc(&out->buf, '\n');
+	buf_puts(out->buf, record->name);
+	buf_putc(out->buf, '\n');
+	put_header(out->buf, &grid);
+	put_rows(out->buf, &grid);
+	buf_putc(out->buf, '\n');
 	buf_fini(&grid.text);
 }
 
@@ -286,10 +260,10 @@ void table_print_map(struct out *out, const struct record *record, uint32_t firs
 
 /* What stays between the lines of emit's table. */
 struct emit {
-	struct buf layout;	/* event and headers of the line printed last */
-	struct column *columns; /* widths and sides chosen for it; headers are not kept */
-	int64_t second;		/* the one that `clock` shows */
-	char clock[16];
+	uint64_t table;		 /* the id under which its lines are known to the sink */
+	struct buf layout;	 /* event and headers of the line printed last */
+	struct heading *columns; /* widths and sides chosen for it; headers are not kept */
+	struct clock clock;
 };
 
 static const struct {
@@ -300,7 +274,7 @@ static const struct {
 	{ "UID", 5 },	{ "GID", 5 }, { "CPU", 3 }, { "COMM", 15 },
 };
 
-static uint32_t usual_width(const struct column *column)
+static uint32_t usual_width(const struct heading *column)
 {
 	for (size_t i = 0; i < sizeof(usual_widths) / sizeof(usual_widths[0]); i++)
 		if (strcmp(column->header, usual_widths[i].header) == 0)
@@ -313,7 +287,7 @@ static struct emit *emit_of(struct out *out)
 	if (!out->state) {
 		struct emit *emit = mem_alloc(sizeof(*emit));
 
-		*emit = (struct emit){ .second = INT64_MIN };
+		*emit = (struct emit){ .clock.second = CLOCK_UNSET };
 		out->state = emit;
 	}
 	return out->state;
@@ -321,20 +295,8 @@ static struct emit *emit_of(struct out *out)
 
 static void add_time(struct grid *grid, struct emit *emit, int64_t wall_ns)
 {
-	int64_t second = wall_ns / 1000000000;
-	unsigned ms = (unsigned)(wall_ns / 1000000 % 1000);
-
-	if (second != emit->second) {
-		time_t when = (time_t)second;
-		struct tm tm;
-
-		emit->second = second;
-		if (!localtime_r(&when, &tm) ||
-		    !strftime(emit->clock, sizeof(emit->clock), "%H:%M:%S", &tm))
-			emit->clock[0] = '\0';
-	}
-
-	const char *text = arena_printf(grid->arena, "%s.%03u", emit->clock, ms);
+	const char *text = arena_printf(grid->arena, "%s.%03u", clock_text(&emit->clock, wall_ns),
+					clock_ms(wall_ns));
 	uint32_t len = (uint32_t)strlen(text);
 
 	add_cell(grid, "time", (struct cell){ .text = text, .len = len, .width = len }, true);
@@ -366,7 +328,7 @@ static void choose_widths(struct grid *grid, struct emit *emit)
 	size_t size = grid->columns.n * sizeof(*emit->columns);
 
 	for (size_t i = 0; i < grid->columns.n; i++) {
-		struct column *column = &grid->columns.data[i];
+		struct heading *column = &grid->columns.data[i];
 		uint32_t usual = usual_width(column);
 
 		if (column->width < usual)
@@ -382,18 +344,19 @@ void table_print_emit(struct out *out, const struct record *record)
 	struct grid grid = grid_new(out);
 
 	add_time(&grid, emit, record->wall_ns);
-	add_value(&grid, NULL, record->value);
-	end_row(&grid);
-	if (same_layout(&grid, emit, record->name)) {
+	add_row(&grid, record, NULL, record->value);
+	if (same_layout(&grid, emit, record->name) && out_continues(out, emit->table)) {
 		for (size_t i = 0; i < grid.columns.n; i++) {
 			grid.columns.data[i].width = emit->columns[i].width;
 			grid.columns.data[i].left = emit->columns[i].left;
 		}
 	} else {
 		choose_widths(&grid, emit);
-		put_header(&out->buf, &grid);
+		put_header(out->buf, &grid);
+		emit->table = out_table_id(out);
 	}
-	put_rows(&out->buf, &grid);
+	put_rows(out->buf, &grid);
+	out->table = emit->table;
 	buf_fini(&grid.text);
 }
 

@@ -3,8 +3,6 @@
 /* Aligned tables: maps whose values are rows (agg, rtp), and the running table of emit. */
 #include "out/out.h"
 
-/* Is this map (or the single value of a scalar one) made of rows? */
-bool table_fits(const struct value *value);
 /*
  * The map's name, a header, a line per row, a blank line. `first`: index of the first row to
  * print.

@@ -5,33 +5,18 @@
  */
 #include "out/out.h"
 
+#include "out/columns.h"
 #include "out/hist.h"
 #include "out/table.h"
 
-/* Numbers of maps are divided by print's third argument; everything else stays as it is. */
-static struct value divided(const struct value *value, int64_t div)
-{
-	struct value result = *value;
-
-	if (div <= 1)
-		return result;
-	if (value->kind == VALUE_INT)
-		result.i /= div;
-	else if (value->kind == VALUE_UINT)
-		result.u /= (uint64_t)div;
-	else if (value->kind == VALUE_REAL)
-		result.real /= (double)div;
-	return result;
-}
-
 /* What follows the map's name and key. */
-static void print_entry(struct buf *out, const struct value *value, int64_t div)
+static void print_entry(struct buf *out, const struct record *record, const struct value *value)
 {
 	if (value->kind == VALUE_HIST) {
 		buf_puts(out, ":\n");
-		hist_print(out, value, div);
+		hist_print(out, value, record->div);
 	} else {
-		struct value shown = divided(value, div);
+		struct value shown = record_divided(record, value);
 
 		buf_puts(out, ": ");
 		value_text(out, &shown);
@@ -53,33 +38,26 @@ static void print_key(struct buf *out, const struct value *key)
 	}
 }
 
-static uint32_t first_row(const struct record *record)
-{
-	uint32_t n = record->value->len;
-
-	return record->top > 0 && (uint64_t)record->top < n ? n - (uint32_t)record->top : 0;
-}
-
 static void print_map(struct out *out, const struct record *record)
 {
 	const struct value *map = record->value;
 	bool keyed = map->kind == VALUE_MAP && !record->scalar;
 
-	if (table_fits(map)) {
-		table_print_map(out, record, keyed ? first_row(record) : 0);
+	if (columns_are_rows(map)) {
+		table_print_map(out, record, keyed ? record_first_row(record) : 0);
 		return;
 	}
 	if (!keyed) {
-		buf_puts(&out->buf, record->name);
-		print_entry(&out->buf, map, record->div);
+		buf_puts(out->buf, record->name);
+		print_entry(out->buf, record, map);
 		return;
 	}
-	for (uint32_t i = first_row(record); i < map->len; i++) {
-		buf_puts(&out->buf, record->name);
-		buf_putc(&out->buf, '[');
-		print_key(&out->buf, &map->keys[i]);
-		buf_putc(&out->buf, ']');
-		print_entry(&out->buf, &map->items[i], record->div);
+	for (uint32_t i = record_first_row(record); i < map->len; i++) {
+		buf_puts(out->buf, record->name);
+		buf_putc(out->buf, '[');
+		print_key(out->buf, &map->keys[i]);
+		buf_putc(out->buf, ']');
+		print_entry(out->buf, record, &map->items[i]);
 	}
 }
 
@@ -96,10 +74,10 @@ static void text_print(struct out *out, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_TEXT:
-		buf_add(&out->buf, record->text, record->len);
+		buf_add(out->buf, record->text, record->len);
 		break;
 	case RECORD_VALUE:
-		print_value(&out->buf, record->value);
+		print_value(out->buf, record->value);
 		break;
 	case RECORD_MAP:
 		print_map(out, record);
@@ -107,10 +85,23 @@ static void text_print(struct out *out, const struct record *record)
 	case RECORD_EMIT:
 		table_print_emit(out, record);
 		break;
+	case RECORD_ATTACHED:
+	case RECORD_LOST:
+	case RECORD_MESSAGE:
+		break; /* said elsewhere: this format does not take messages */
 	}
 }
 
+static void text_before_maps(struct out *out)
+{
+	buf_puts(out->buf, "\n\n");
+}
+
 const struct printer printers_text[] = {
-	{ .name = "text", .print = text_print, .end = table_end },
+	{ .name = "text",
+	  .flags = PRINTER_RAW,
+	  .print = text_print,
+	  .before_maps = text_before_maps,
+	  .end = table_end },
 	{ 0 },
 };

@@ -67,11 +67,11 @@ int exposition_open(struct run *run)
 	const char *path = run->options.file;
 	int err;
 
-	if (!run->options.printer || !run->options.printer->exposition)
+	if (!run->options.out.printer || !run->options.out.printer->exposition)
 		return 0;
 	err = path ? check_folder(run, path) : 0;
 	if (!err)
-		join(run, exposition_new(path, run->options.out_fd));
+		join(run, exposition_new(path, run->options.out.fd));
 	return err;
 }
 
@@ -191,10 +191,12 @@ void exposition_finish(struct run *run)
 	struct exposition *e = run->exposition;
 
 	exporter_end(e->exporter, run);
-	if (e->path)
+	if (e->path) {
 		write_file(run, e);
-	else if (e->n_runs == 1)
-		collect(run, &run->out.buf);
+	} else if (e->n_runs == 1) {
+		collect(run, run->out.buf);
+		out_text_end(&run->out);
+	}
 	if (e->failed && !run->exit_code)
 		run->exit_code = 1;
 }

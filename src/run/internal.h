@@ -140,6 +140,7 @@ void exposition_close(struct run *run);
 void report_read(struct run *run);     /* the kernel's counters into run->counters */
 void report_counters(struct run *run); /* while running: news only */
 void report_totals(struct run *run);   /* at exit */
+void report_attached(struct run *run);
 void report_error(struct run *run, struct span span, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void report_warning(struct run *run, struct span span, const char *fmt, ...)

@@ -145,8 +145,26 @@ static struct run *run_new(const struct plan *plan, struct lookup *lookup,
 		.sym = sym_new(),
 		.boot_to_wall_ns = boot_to_wall_ns(),
 	};
-	out_init(&run->out, options->out_fd, options->printer);
 	return run;
+}
+
+/* Said even with --no-warnings: it is about what the user will not get. */
+static void tell_output(void *arg, enum diag_level level, const char *text)
+{
+	struct run *run = arg;
+
+	fprintf(run->options.messages, "jbtrace: %s: %s\n",
+		level == DIAG_ERROR ? "error" : "warning", text);
+	fflush(run->options.messages);
+}
+
+static int open_output(struct run *run)
+{
+	struct out_options options = run->options.out;
+
+	options.tell = tell_output;
+	options.tell_arg = run;
+	return out_open(&run->out, &options);
 }
 
 static void run_free(struct run *run)
@@ -154,7 +172,8 @@ static void run_free(struct run *run)
 	int fds[] = { run->poll_fd, run->timer_fd, run->pid_fd, run->child_fd };
 
 	exposition_close(run);
-	out_fini(&run->out);
+	if (run->out.scratch)
+		out_fini(&run->out);
 	maps_close(run);
 	ring_close(&run->data);
 	ring_close(&run->control);
@@ -173,8 +192,10 @@ int run_open(struct run **made, const struct plan *plan, const void *elf, size_t
 	     struct lookup *lookup, const struct run_options *options)
 {
 	struct run *run = run_new(plan, lookup, options);
-	int err = load_open(run, elf, elf_len);
+	int err = open_output(run);
 
+	if (!err)
+		err = load_open(run, elf, elf_len);
 	if (!err)
 		err = maps_open(run);
 	if (!err)
@@ -339,11 +360,8 @@ static int attach_all(struct run *run)
 
 static void tell_attached(struct run *run)
 {
-	if (!run->options.quiet) {
-		fprintf(run->options.messages, "Attached %u probe%s\n", run->n_attached,
-			run->n_attached == 1 ? "" : "s");
-		fflush(run->options.messages);
-	}
+	report_attached(run);
+	out_flush(&run->out);
 	if (getenv("__BPFTRACE_NOTIFY_PROBES_ATTACHED")) {
 		puts("__BPFTRACE_NOTIFY_PROBES_ATTACHED");
 		fflush(stdout);
@@ -463,7 +481,7 @@ static bool turn(struct run *run, int64_t *nap)
 		if (nap_ns(run) < *nap)
 			*nap = nap_ns(run);
 	}
-	if (run->out.failed && run->out.error == EPIPE)
+	if (out_error(&run->out) == EPIPE)
 		run->done = true; /* nobody reads any more */
 	return busy;
 }
@@ -538,14 +556,11 @@ static void finish(struct run *run)
 	drain(run);
 	out_flush(&run->out);
 	report_totals(run);
-	if (run->options.printer && strcmp(run->options.printer->name, "text") == 0)
-		buf_puts(&run->out.buf, "\n\n");
+	out_before_maps(&run->out);
 	if (run->exposition)
 		exposition_finish(run);
 	else if (run->plan->print_maps_on_exit)
 		maps_print_all(run);
-	if (out_flush(&run->out) && run->out.error != EPIPE)
-		report_plain(run, "cannot write the output: %s", strerror(run->out.error));
 }
 
 static void stop_child(struct run *run)
@@ -563,7 +578,7 @@ int run_close(struct run *run)
 	if (run->armed)
 		finish(run);
 	code = run->exit_code;
-	if (!code && run->out.failed && run->out.error != EPIPE)
+	if (out_end(&run->out) && !code)
 		code = 1;
 	run_free(run);
 	return code;
@@ -598,6 +613,11 @@ bool run_interrupted(const struct run *run)
 int run_fd(const struct run *run)
 {
 	return run->poll_fd;
+}
+
+bool run_share_output(struct run *run, const struct run *other)
+{
+	return out_join(&run->out, &other->out);
 }
 
 struct out *run_out(struct run *run)

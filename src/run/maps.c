@@ -399,6 +399,7 @@ void maps_print(struct run *run, const struct plan_map *map, const struct value 
 		.kind = RECORD_MAP,
 		.name = map->name,
 		.value = value,
+		.family = map->value->kind == TYPE_AGG ? map->value->aggregate->family : NULL,
 		.key_names = map->key_names,
 		.n_keys = map->n_keys,
 		.scalar = map->shape == MAP_SCALAR,

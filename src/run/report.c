@@ -8,11 +8,53 @@
 
 #include "run/internal.h"
 
+static struct record_place place_of(const struct run *run, struct span span)
+{
+	struct location at = { 0 };
+
+	if (span.end > span.begin && run->plan->diags)
+		at = diag_locate(run->plan->diags, span.begin);
+	return (struct record_place){ .file = at.source ? at.source->name : NULL,
+				      .line = at.line,
+				      .column = at.column };
+}
+
+static void record_message(struct run *run, struct span span, const char *source, const char *text)
+{
+	struct record record = { .kind = RECORD_MESSAGE,
+				 .source = source,
+				 .text = text,
+				 .len = (uint32_t)strlen(text),
+				 .place = place_of(run, span) };
+
+	out_record(&run->out, &record);
+}
+
 /* The message as a diagnostic with its line of the script; without a span as a plain line. */
-static void report(struct run *run, enum diag_level level, struct span span, const char *fmt,
-		   va_list ap)
+static void print_diag(struct run *run, enum diag_level level, struct span span, const char *text)
 {
 	struct diags *diags = run->plan->diags;
+
+	if (span.end <= span.begin) {
+		fprintf(run->options.messages, "jbtrace: %s: %s\n",
+			level == DIAG_ERROR ? "error" : "warning", text);
+	} else {
+		diag_clear(diags);
+		if (level == DIAG_ERROR)
+			diag_error(diags, span, "%s", text);
+		else
+			diag_warn(diags, span, "%s", text);
+		diag_print(diags, run->options.messages);
+		diag_clear(diags);
+	}
+	fflush(run->options.messages);
+}
+
+/* Where messages are part of the output, errors are told in both ways: they end the run, and somebody looks for why. */
+static void report(struct run *run, enum diag_level level, const char *source, struct span span,
+		   const char *fmt, va_list ap)
+{
+	bool recorded = out_takes_messages(&run->out);
 	struct buf text = { 0 };
 	va_list copy;
 	int n;
@@ -22,20 +64,47 @@ static void report(struct run *run, enum diag_level level, struct span span, con
 	va_end(copy);
 	vsnprintf(buf_room(&text, (size_t)n + 1), (size_t)n + 1, fmt, ap);
 	text.len = (size_t)n;
-	if (span.end <= span.begin) {
-		fprintf(run->options.messages, "jbtrace: %s: %s\n",
-			level == DIAG_ERROR ? "error" : "warning", text.data);
-	} else {
-		diag_clear(diags);
-		if (level == DIAG_ERROR)
-			diag_error(diags, span, "%s", text.data);
-		else
-			diag_warn(diags, span, "%s", text.data);
-		diag_print(diags, run->options.messages);
-		diag_clear(diags);
-	}
-	fflush(run->options.messages);
+	if (recorded)
+		record_message(run, span, source, text.data);
+	if (!recorded || level == DIAG_ERROR)
+		print_diag(run, level, span, text.data);
 	buf_fini(&text);
+}
+
+void run_message(struct run *run, struct span span, const char *source, const char *level,
+		 const char *text)
+{
+	const struct plan *plan = run->plan;
+	FILE *messages = run->options.messages;
+	struct location begin, end;
+
+	if (out_takes_messages(&run->out)) {
+		record_message(run, span, source, text);
+		return;
+	}
+	if (!plan->diags || span.end <= span.begin) {
+		fprintf(messages, "%s: %s\n", level, text);
+		return;
+	}
+	begin = diag_locate(plan->diags, span.begin);
+	end = diag_locate(plan->diags, span.end);
+	fprintf(messages, "%s:%u:%u-%u: %s: %s\n", begin.source ? begin.source->name : "?",
+		begin.line, begin.column, end.column, level, text);
+}
+
+void report_attached(struct run *run)
+{
+	struct record record = { .kind = RECORD_ATTACHED, .count = run->n_attached };
+
+	if (run->options.quiet)
+		return;
+	if (out_takes_messages(&run->out)) {
+		out_record(&run->out, &record);
+		return;
+	}
+	fprintf(run->options.messages, "Attached %u probe%s\n", run->n_attached,
+		run->n_attached == 1 ? "" : "s");
+	fflush(run->options.messages);
 }
 
 void report_error(struct run *run, struct span span, const char *fmt, ...)
@@ -43,7 +112,7 @@ void report_error(struct run *run, struct span span, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report(run, DIAG_ERROR, span, fmt, ap);
+	report(run, DIAG_ERROR, "error", span, fmt, ap);
 	va_end(ap);
 }
 
@@ -54,7 +123,20 @@ void report_warning(struct run *run, struct span span, const char *fmt, ...)
 	if (!run->options.warnings)
 		return;
 	va_start(ap, fmt);
-	report(run, DIAG_WARNING, span, fmt, ap);
+	report(run, DIAG_WARNING, "warning", span, fmt, ap);
+	va_end(ap);
+}
+
+/* What went wrong in the kernel while the script ran. */
+static void __attribute__((format(printf, 3, 4)))
+report_runtime(struct run *run, struct span span, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!run->options.warnings)
+		return;
+	va_start(ap, fmt);
+	report(run, DIAG_WARNING, "runtime_error", span, fmt, ap);
 	va_end(ap);
 }
 
@@ -63,7 +145,7 @@ void report_plain(struct run *run, const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	report(run, DIAG_ERROR, (struct span){ 0, 0 }, fmt, ap);
+	report(run, DIAG_ERROR, "error", (struct span){ 0, 0 }, fmt, ap);
 	va_end(ap);
 }
 
@@ -75,7 +157,10 @@ void run_error(struct run *run, struct span span, const char *fmt, ...)
 	if (run->plan->missing_probes == 2 && !run->options.verbose)
 		return;
 	va_start(ap, fmt);
-	report(run, run->plan->missing_probes ? DIAG_WARNING : DIAG_ERROR, span, fmt, ap);
+	if (run->plan->missing_probes)
+		report(run, DIAG_WARNING, "warning", span, fmt, ap);
+	else
+		report(run, DIAG_ERROR, "error", span, fmt, ap);
 	va_end(ap);
 }
 
@@ -106,6 +191,10 @@ static void tell_lost(struct run *run)
 	}
 	if (!n)
 		return;
+	if (out_takes_messages(&run->out)) {
+		out_record(&run->out, &(struct record){ .kind = RECORD_LOST, .count = n });
+		return;
+	}
 	fprintf(run->options.messages, "Lost %llu events\n", (unsigned long long)n);
 	fflush(run->options.messages);
 }
@@ -126,8 +215,22 @@ void report_counters(struct run *run)
 		if (!is_warning(counter->kind) || seen->told || !seen->n)
 			continue;
 		seen->told = seen->n;
-		report_warning(run, counter->span, "%s", counter->text);
+		report_runtime(run, counter->span, "%s", counter->text);
 	}
+}
+
+static void total_lost_at(struct run *run, const struct plan_counter *counter, uint64_t n)
+{
+	const struct plan *plan = run->plan;
+	const struct builtin *fn =
+		counter->site < plan->sites.n ? plan->sites.data[counter->site].fn : NULL;
+	const char *name = fn ? fn->name : "event";
+
+	if (out_takes_messages(&run->out))
+		report_warning(run, counter->span, "%s lost %llu", name, (unsigned long long)n);
+	else
+		fprintf(run->options.messages, "  %s: %s lost %llu\n",
+			diag_where(plan->diags, counter->span), name, (unsigned long long)n);
 }
 
 /* Which calls lost how many. */
@@ -141,19 +244,12 @@ static void total_lost(struct run *run)
 			n += run->counters[i].n;
 	if (!n)
 		return;
-	fprintf(run->options.messages, "WARNING: Total lost event count: %llu\n",
-		(unsigned long long)n);
-	for (size_t i = 0; i < plan->counters.n; i++) {
-		const struct plan_counter *counter = &plan->counters.data[i];
-		const struct builtin *fn =
-			counter->site < plan->sites.n ? plan->sites.data[counter->site].fn : NULL;
-
-		if (counter->kind != COUNTER_LOST || !run->counters[i].n)
-			continue;
-		fprintf(run->options.messages, "  %s: %s lost %llu\n",
-			diag_where(plan->diags, counter->span), fn ? fn->name : "event",
-			(unsigned long long)run->counters[i].n);
-	}
+	if (!out_takes_messages(&run->out))
+		fprintf(run->options.messages, "WARNING: Total lost event count: %llu\n",
+			(unsigned long long)n);
+	for (size_t i = 0; i < plan->counters.n; i++)
+		if (plan->counters.data[i].kind == COUNTER_LOST && run->counters[i].n)
+			total_lost_at(run, &plan->counters.data[i], run->counters[i].n);
 }
 
 /* The kernel runs no probe inside another one on the same processor, and counts what it leaves out (Linux 5.12). */
@@ -192,13 +288,13 @@ void report_totals(struct run *run)
 		if (!is_warning(counter->kind) || n == seen->told)
 			continue;
 		if (n == 1)
-			report_warning(run, counter->span, "%s", counter->text);
+			report_runtime(run, counter->span, "%s", counter->text);
 		else
-			report_warning(run, counter->span, "%s (%llu times)", counter->text, n);
+			report_runtime(run, counter->span, "%s (%llu times)", counter->text, n);
 	}
 	if (run->bad_records)
-		fprintf(run->options.messages,
-			"jbtrace: warning: %llu event records were malformed and left out\n",
-			(unsigned long long)run->bad_records);
+		report_warning(run, (struct span){ 0, 0 },
+			       "%llu event records were malformed and left out",
+			       (unsigned long long)run->bad_records);
 	fflush(run->options.messages);
 }

@@ -20,14 +20,13 @@ struct run_options {
 	int child;	 /* -c: held on a pipe, released when armed (child_go_fd) */
 	int child_go_fd; /* -1: the caller does that, and ends it */
 	bool quiet, verbose, unsafe, warnings;
-	bool check_only;      /* load, attach nothing */
-	uint64_t duration_ns; /* 0 = none */
-	int out_fd;
-	const char *name; /* the script's; NULL: "stdin" */
-	const char *file; /* an exposition is written to it instead of out_fd; NULL: none */
-	const struct printer *printer;
-	FILE *messages; /* "Attached N probes", losses, warnings: stderr */
-	bool dry_run;	/* attach, then stop: no begin, no end, no output */
+	bool check_only;	/* load, attach nothing */
+	uint64_t duration_ns;	/* 0 = none */
+	struct out_options out; /* but for whom it tells, which is `messages` */
+	const char *name;	/* the script's; NULL: "stdin" */
+	const char *file;	/* an exposition is written to it instead of out.fd; NULL: none */
+	FILE *messages;		/* "Attached N probes", losses, warnings: stderr */
+	bool dry_run;		/* attach, then stop: no begin, no end, no output */
 	const volatile int
 		*interrupt; /* set by the caller's signal handler: stop attaching; may be NULL */
 };
@@ -50,6 +49,8 @@ int run_step_all(struct run *const *runs, size_t n, int wake_fd, int timeout_ms)
 /* Two runs that write metrics to the same place make one exposition of them. false: they do not. */
 bool run_share_exposition(struct run *run, struct run *with);
 bool run_is_done(const struct run *run);
+/* Write into the same output as `other` when that goes to the same place (out_join). */
+bool run_share_output(struct run *run, const struct run *other);
 /* Ask it to end: the next run_step returns 0. Safe in a signal handler's deferred path, not in the handler. */
 void run_ask_exit(struct run *run, int code);
 /* Detach side by side, end probes, drain, lost events, maps. Frees run. Returns the exit code: 1 when output was lost. */
@@ -68,6 +69,12 @@ void run_skip(struct run *run, const struct plan_probe *probe, const struct targ
 	      const char *why);
 /* fd of a loaded program by its BPF function name, -ENOENT. */
 int run_program_fd(struct run *run, const char *program);
+/*
+ * A message of the script's own or about one of its calls: "FILE:LINE:COL-COL: LEVEL: TEXT", or a record of type `source`
+ * where the output takes messages. An empty span: no place.
+ */
+void run_message(struct run *run, struct span span, const char *source, const char *level,
+		 const char *text);
 /* SIGINT arrived during attach: providers with many targets stop early with -EINTR. */
 bool run_interrupted(const struct run *run);
 

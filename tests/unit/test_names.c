@@ -190,7 +190,7 @@ static void whole_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(known_cases), cmocka_unit_test(as_fnmatch),
+		cmocka_unit_test(known_cases),	   cmocka_unit_test(as_fnmatch),
 		cmocka_unit_test(several_at_once), cmocka_unit_test(lengths),
 		cmocka_unit_test(whole_words),
 	};

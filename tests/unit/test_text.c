@@ -14,6 +14,7 @@
 
 #include "out/hist.h"
 #include "out/out.h"
+#include "out/sink.h"
 
 #define N(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -39,10 +40,11 @@ static const char *printed(void **state, struct record record)
 {
 	struct out *out = *state;
 
-	buf_reset(&out->buf);
-	buf_puts(&out->buf, "");
+	buf_reset(out->buf);
+	buf_puts(out->buf, "");
+	out->sink->row_begin = 0;
 	out_record(out, &record);
-	return out->buf.data;
+	return out->buf->data;
 }
 
 static struct value text(const char *s)
@@ -200,9 +202,9 @@ static const char *label(void **state, bool linear, int64_t step, int64_t low, i
 		.kind = VALUE_HIST, .buckets = &bucket, .len = 1, .linear = linear, .step = step
 	};
 
-	buf_reset(&out->buf);
-	hist_label(&out->buf, &hist, &bucket);
-	return out->buf.data;
+	buf_reset(out->buf);
+	hist_label(out->buf, &hist, &bucket);
+	return out->buf->data;
 }
 
 static void test_log_labels(void **state)
@@ -265,9 +267,9 @@ static const char *bounded_label(void **state, bool time, int64_t low, int64_t h
 		.kind = VALUE_HIST, .buckets = &bucket, .len = 1, .bounded = true, .time = time
 	};
 
-	buf_reset(&out->buf);
-	hist_label(&out->buf, &hist, &bucket);
-	return out->buf.data;
+	buf_reset(out->buf);
+	hist_label(out->buf, &hist, &bucket);
+	return out->buf->data;
 }
 
 /* The bounds that the script wrote, each included. */
@@ -411,6 +413,92 @@ static void test_emit(void **state)
 	assert_string_equal(printed(state, record), "01:02:04.000      0     4242\n");
 }
 
+/* What is in the file, and its size; the caller's buffer ends with NUL. */
+static void read_back(int fd, char *text, size_t room)
+{
+	ssize_t n = pread(fd, text, room - 1, 0);
+
+	assert_true(n >= 0);
+	text[n] = '\0';
+}
+
+static int temporary(void)
+{
+	char name[] = "/tmp/jbtrace-test-XXXXXX";
+	int fd = mkstemp(name);
+
+	assert_true(fd >= 0);
+	unlink(name);
+	return fd;
+}
+
+static struct record emit_of(const char *event, const struct value *row)
+{
+	return (struct record){
+		.kind = RECORD_EMIT, .name = event, .value = row, .wall_ns = INT64_C(1000000000)
+	};
+}
+
+/* A header comes again when another script has written to the same place, and only then. */
+static void test_shared(void **state)
+{
+	static const char *const names[] = { "n" };
+	const struct value one = value_int(1), row = record_of(names, &one, 1);
+	const struct record emit = emit_of("x", &row);
+	const struct record line = { .kind = RECORD_TEXT, .text = "line\n", .len = 5 };
+	struct out a, b;
+	char back[512];
+	int fd = temporary(), copy = dup(fd);
+
+	(void)state;
+	setenv("TZ", "UTC0", 1);
+	tzset();
+	out_init(&a, fd, printers_text);
+	out_record(&a, &emit);
+	out_init(&b, copy, printers_text);
+	out_record(&b, &emit);
+	out_flush(&a);
+	assert_true(out_join(&b, &a));
+	out_record(&a, &emit); /* b has written before it joined */
+	out_record(&a, &line); /* a's own */
+	out_record(&a, &emit);
+	out_record(&b, &line);
+	out_record(&a, &emit);
+	out_record(&b, &emit);
+	out_record(&b, &emit);
+	out_fini(&b);
+	out_record(&a, &emit);
+	out_fini(&a);
+	read_back(fd, back, sizeof(back));
+	assert_string_equal(back, "TIME               N\n00:00:01.000       1\n"
+				  "TIME               N\n00:00:01.000       1\n"
+				  "TIME               N\n00:00:01.000       1\n"
+				  "line\n"
+				  "00:00:01.000       1\n"
+				  "line\n"
+				  "TIME               N\n00:00:01.000       1\n"
+				  "TIME               N\n00:00:01.000       1\n"
+				  "00:00:01.000       1\n"
+				  "TIME               N\n00:00:01.000       1\n");
+	close(fd);
+	close(copy);
+}
+
+static void test_not_shared(void **state)
+{
+	int x = temporary(), y = temporary();
+	struct out a, b;
+
+	(void)state;
+	out_init(&a, x, printers_text);
+	out_init(&b, y, printers_text);
+	assert_false(out_join(&b, &a));
+	out_fini(&a);
+	out_fini(&b);
+	close(x);
+	close(y);
+}
+
 static void test_write(void **state)
 {
 	int fds[2];
@@ -448,10 +536,10 @@ static void test_write_error(void **state)
 	memset(big, 'x', sizeof(big));
 	out_init(&out, fd, printers_text);
 	out_record(&out, &(struct record){ .kind = RECORD_TEXT, .text = big, .len = sizeof(big) });
-	assert_true(out.failed);
+	assert_int_equal(out_error(&out), ENOSPC);
 	assert_int_equal(out_flush(&out), -ENOSPC);
 	out_record(&out, &(struct record){ .kind = RECORD_TEXT, .text = big, .len = sizeof(big) });
-	assert_int_equal(out.buf.len, 0);
+	assert_int_equal(out.buf->len, 0);
 	assert_int_equal(out_flush(&out), -ENOSPC);
 	out_fini(&out);
 	close(fd);
@@ -474,6 +562,8 @@ int main(void)
 		TEST(test_rows),
 		TEST(test_reals_in_tables),
 		TEST(test_emit),
+		cmocka_unit_test(test_shared),
+		cmocka_unit_test(test_not_shared),
 		cmocka_unit_test(test_write),
 		cmocka_unit_test(test_write_error),
 	};
