@@ -1,0 +1,460 @@
+/*
+ * The JSON printer: one object per line (LANGUAGE: section 15.2), each of them valid by RFC 8259 whatever bytes the
+ * traced programs hold. Objects are written with ", " and ": ", arrays with ",".
+ */
+#include "out/out.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "out/columns.h"
+#include "out/tables.h"
+#include "out/utf8.h"
+
+static void put_value(struct buf *out, const struct record *record, const struct value *value);
+
+/* --- strings and numbers --- */
+
+static void put_escaped(struct buf *out, unsigned char c)
+{
+	static const char *const names[] = {
+		['"'] = "\\\"", ['\\'] = "\\\\", ['\n'] = "\\n", ['\r'] = "\\r", ['\t'] = "\\t",
+	};
+
+	if (c < sizeof(names) / sizeof(names[0]) && names[c])
+		buf_puts(out, names[c]);
+	else if (c < ' ')
+		buf_printf(out, "\\u%04x", c);
+	else
+		buf_putc(out, (char)c);
+}
+
+static void put_string(struct buf *out, const char *text, size_t len)
+{
+	buf_putc(out, '"');
+	while (len) {
+		size_t n = utf8_plain(text, len);
+		bool valid;
+
+		if (n) {
+			buf_add(out, text, n);
+		} else {
+			n = utf8_next(text, len, &valid);
+			if (!valid)
+				buf_puts(out, UTF8_REPLACEMENT);
+			else if (n == 1)
+				put_escaped(out, (unsigned char)*text);
+			else
+				buf_add(out, text, n);
+		}
+		text += n;
+		len -= n;
+	}
+	buf_putc(out, '"');
+}
+
+static void put_name(struct buf *out, const char *name)
+{
+	put_string(out, name, strlen(name));
+	buf_puts(out, ": ");
+}
+
+/* Readers keep numbers as doubles: one that a double does not hold exactly is a string. */
+static void put_uint(struct buf *out, uint64_t u, bool negative)
+{
+	char digits[20], *end = digits + sizeof(digits), *begin = value_digits(end, u);
+	bool exact = !u || u >> __builtin_ctzll(u) < UINT64_C(1) << 53;
+
+	if (!exact)
+		buf_putc(out, '"');
+	if (negative)
+		buf_putc(out, '-');
+	buf_add(out, begin, (size_t)(end - begin));
+	if (!exact)
+		buf_putc(out, '"');
+}
+
+static void put_int(struct buf *out, int64_t i)
+{
+	put_uint(out, i < 0 ? -(uint64_t)i : (uint64_t)i, i < 0);
+}
+
+static void put_real(struct buf *out, double real)
+{
+	if (isfinite(real))
+		columns_real(out, real);
+	else
+		buf_puts(out, "null");
+}
+
+/* Epoch seconds with milliseconds. */
+static void put_time(struct buf *out, int64_t wall_ns)
+{
+	buf_printf(out, "%" PRId64 ".%03d", wall_ns / 1000000000, (int)(wall_ns / 1000000 % 1000));
+}
+
+/* --- values --- */
+
+/* What a value is as plain text: stacks, keys. */
+static void put_text(struct buf *out, const struct value *value)
+{
+	struct buf text = { 0 };
+
+	value_text(&text, value);
+	put_string(out, text.data ? text.data : "", text.len);
+	buf_fini(&text);
+}
+
+/* Closed intervals; an open end is left out. */
+static void put_hist(struct buf *out, const struct record *record, const struct value *hist)
+{
+	buf_putc(out, '[');
+	for (uint32_t i = 0; i < hist->len; i++) {
+		const struct bucket *bucket = &hist->buckets[i];
+
+		buf_puts(out, i ? ",{" : "{");
+		if (bucket->low != INT64_MIN) {
+			buf_puts(out, "\"min\": ");
+			put_int(out, bucket->low);
+			buf_puts(out, ", ");
+		}
+		if (bucket->high != INT64_MAX) {
+			buf_puts(out, "\"max\": ");
+			put_int(out, bucket->high - 1);
+			buf_puts(out, ", ");
+		}
+		buf_puts(out, "\"count\": ");
+		put_uint(out, record_divided_count(record, hist, bucket), false);
+		buf_putc(out, '}');
+	}
+	buf_putc(out, ']');
+}
+
+static void put_items(struct buf *out, const struct record *record, const struct value *value)
+{
+	buf_putc(out, '[');
+	for (uint32_t i = 0; i < value->len; i++) {
+		if (i)
+			buf_putc(out, ',');
+		put_value(out, record, &value->items[i]);
+	}
+	buf_putc(out, ']');
+}
+
+static void put_bytes(struct buf *out, const struct value *value)
+{
+	buf_putc(out, '[');
+	for (uint32_t i = 0; i < value->len; i++)
+		buf_printf(out, i ? ",%d" : "%d", (signed char)value->text[i]);
+	buf_putc(out, ']');
+}
+
+static void put_member(struct buf *out, const struct record *record, const char *name,
+		       const struct value *value, bool *any)
+{
+	if (*any)
+		buf_puts(out, ", ");
+	put_name(out, name);
+	put_value(out, record, value);
+	*any = true;
+}
+
+static void put_record(struct buf *out, const struct record *record, const struct value *value)
+{
+	bool any = false;
+
+	buf_putc(out, '{');
+	for (uint32_t i = 0; i < value->len; i++)
+		if (!value->items[i].hidden)
+			put_member(out, record, value->names[i], &value->items[i], &any);
+	buf_putc(out, '}');
+}
+
+/* Keys are strings: of several parts without the parentheses and without any space, as programs know them. */
+static void put_key(struct buf *out, const struct value *key)
+{
+	struct buf text = { 0 };
+	size_t len = 0;
+
+	if (key->kind != VALUE_TUPLE) {
+		put_text(out, key);
+		return;
+	}
+	value_text(&text, key);
+	for (size_t i = 1; i + 1 < text.len; i++)
+		if (text.data[i] != ' ')
+			text.data[len++] = text.data[i];
+	put_string(out, text.data, len);
+	buf_fini(&text);
+}
+
+/* Inside another value nothing is divided by print's third argument. */
+static void put_map(struct buf *out, const struct record *record, const struct value *map,
+		    uint32_t first)
+{
+	buf_putc(out, '{');
+	for (uint32_t i = first; i < map->len; i++) {
+		struct value shown = record_divided(record, &map->items[i]);
+
+		if (i > first)
+			buf_puts(out, ", ");
+		put_key(out, &map->keys[i]);
+		buf_puts(out, ": ");
+		put_value(out, record, &shown);
+	}
+	buf_putc(out, '}');
+}
+
+static void put_value(struct buf *out, const struct record *record, const struct value *value)
+{
+	switch (value->kind) {
+	case VALUE_NONE:
+		buf_puts(out, "null");
+		break;
+	case VALUE_BOOL:
+		buf_puts(out, value->u ? "true" : "false");
+		break;
+	case VALUE_INT:
+		put_int(out, value->i);
+		break;
+	case VALUE_UINT:
+	case VALUE_PTR:
+		put_uint(out, value->u, false);
+		break;
+	case VALUE_REAL:
+		put_real(out, value->real);
+		break;
+	case VALUE_SYMBOL:
+		if (value->enumerated)
+			put_int(out, (int64_t)value->u);
+		else
+			put_text(out, value);
+		break;
+	case VALUE_STR:
+	case VALUE_STACK:
+		put_text(out, value);
+		break;
+	case VALUE_BYTES:
+		put_bytes(out, value);
+		break;
+	case VALUE_ARRAY:
+	case VALUE_TUPLE:
+		put_items(out, record, value);
+		break;
+	case VALUE_RECORD:
+		put_record(out, record, value);
+		break;
+	case VALUE_HIST:
+		put_hist(out, record, value);
+		break;
+	case VALUE_MAP:
+		put_map(out, record, value, 0);
+		break;
+	}
+}
+
+/* --- records --- */
+
+static void put_type(struct buf *out, const char *type)
+{
+	buf_puts(out, "{\"type\": ");
+	put_string(out, type, strlen(type));
+}
+
+static void print_text(struct buf *out, const struct record *record)
+{
+	/* system() has had this name in JSON since before it was called so. */
+	put_type(out, strcmp(record->source, "system") ? record->source : "syscall");
+	buf_puts(out, ", \"data\": ");
+	put_string(out, record->text, record->len);
+	buf_puts(out, "}\n");
+}
+
+static void print_value(struct buf *out, const struct record *record)
+{
+	put_type(out, "value");
+	buf_puts(out, ", \"data\": ");
+	put_value(out, record, record->value);
+	buf_puts(out, "}\n");
+}
+
+/* What maps of this shape are called, when their aggregation has no name for them. */
+static const char *family(const struct record *record, bool keyed)
+{
+	const struct value *value = keyed ? &record->value->items[0] : record->value;
+
+	if (record->family)
+		return record->family;
+	return value->kind == VALUE_HIST ? "hist" : "map";
+}
+
+static void print_plain_map(struct buf *out, const struct record *record, bool keyed)
+{
+	struct value shown = record_divided(record, record->value);
+
+	put_type(out, family(record, keyed));
+	buf_puts(out, ", \"data\": {");
+	put_name(out, record->name);
+	if (keyed)
+		put_map(out, record, record->value, record_first_row(record));
+	else
+		put_value(out, record, &shown);
+	buf_puts(out, "}}\n");
+}
+
+static void put_head(struct out *out, const struct record *record, const char *type)
+{
+	put_type(out->buf, type);
+	buf_puts(out->buf, ", \"name\": ");
+	put_string(out->buf, record->name, strlen(record->name));
+	buf_puts(out->buf, ", \"timestamp\": ");
+	put_time(out->buf, out_wall_ns(out, record));
+	buf_puts(out->buf, ", \"data\": ");
+}
+
+/* A key, if there is one, and the columns of a row. */
+static void put_row(struct out *out, const struct record *record, const struct columns *keys,
+		    const struct value *row)
+{
+	bool any = false;
+
+	buf_putc(out->buf, '{');
+	for (size_t i = 0; keys && i < keys->list.n; i++)
+		put_member(out->buf, record, keys->list.data[i].name, keys->list.data[i].value,
+			   &any);
+	for (uint32_t i = 0; i < row->len; i++)
+		if (columns_shown(row, i))
+			put_member(out->buf, record, row->names[i], &row->items[i], &any);
+	buf_putc(out->buf, '}');
+}
+
+static void print_rows(struct out *out, const struct record *record, bool keyed)
+{
+	const struct value *map = record->value;
+	uint32_t first = keyed ? record_first_row(record) : 0;
+
+	put_head(out, record, "rows");
+	buf_putc(out->buf, '[');
+	if (!keyed)
+		put_row(out, record, NULL, map);
+	for (uint32_t i = first; keyed && i < map->len; i++) {
+		struct columns keys = { .arena = out->scratch };
+
+		columns_add_key(&keys, record, &map->keys[i]);
+		columns_rename(&keys, map->items[i].names, map->items[i].len);
+		if (i > first)
+			buf_putc(out->buf, ',');
+		put_row(out, record, &keys, &map->items[i]);
+		arena_reset(out->scratch);
+	}
+	buf_puts(out->buf, "]}\n");
+}
+
+static void print_map(struct out *out, const struct record *record)
+{
+	const struct value *map = record->value;
+	bool keyed = map->kind == VALUE_MAP && !record->scalar;
+
+	if (keyed && !map->len)
+		return;
+	if (columns_are_rows(map))
+		print_rows(out, record, keyed);
+	else
+		print_plain_map(out->buf, record, keyed);
+}
+
+static void print_emit(struct out *out, const struct record *record)
+{
+	put_head(out, record, "event");
+	put_row(out, record, NULL, record->value);
+	buf_puts(out->buf, "}\n");
+}
+
+static void print_count(struct buf *out, const char *type, uint64_t count, const char *what)
+{
+	put_type(out, type);
+	buf_printf(out, ", \"count\": %" PRIu64 ", \"data\": {\"%s\": %" PRIu64 "}}\n", count, what,
+		   count);
+}
+
+static void print_message(struct buf *out, const struct record *record)
+{
+	put_type(out, record->source);
+	buf_puts(out, ", \"msg\": ");
+	put_string(out, record->text, record->len);
+	if (record->place.file) {
+		buf_puts(out, ", \"filename\": ");
+		put_string(out, record->place.file, strlen(record->place.file));
+		buf_printf(out, ", \"line\": %u, \"col\": %u", record->place.line,
+			   record->place.column);
+	}
+	buf_puts(out, "}\n");
+}
+
+static void print_line(struct out *out, const struct record *record)
+{
+	switch (record->kind) {
+	case RECORD_TEXT:
+		print_text(out->buf, record);
+		break;
+	case RECORD_VALUE:
+		print_value(out->buf, record);
+		break;
+	case RECORD_MAP:
+		print_map(out, record);
+		break;
+	case RECORD_EMIT:
+		print_emit(out, record);
+		break;
+	case RECORD_ATTACHED:
+		print_count(out->buf, "attached_probes", record->count, "probes");
+		break;
+	case RECORD_LOST:
+		print_count(out->buf, "lost_events", record->count, "events");
+		break;
+	case RECORD_MESSAGE:
+		print_message(out->buf, record);
+		break;
+	}
+}
+
+static struct tables *tables_of(struct out *out)
+{
+	if (!out->state) {
+		struct tables *tables = mem_alloc(sizeof(*tables));
+
+		*tables = (struct tables){ 0 };
+		out->state = tables;
+	}
+	return out->state;
+}
+
+/* A line belongs to the table of its record, which matters in a folder only. */
+static void json_print(struct out *out, const struct record *record)
+{
+	size_t begin = out->buf->len;
+
+	print_line(out, record);
+	if (out->buf->len > begin)
+		out_row_end(out, tables_find(tables_of(out), out, record, NULL, NULL),
+			    out_wall_ns(out, record));
+}
+
+static void json_end(struct out *out)
+{
+	if (out->state)
+		tables_fini(out->state);
+	free(out->state);
+	out->state = NULL;
+}
+
+const struct printer printers_json[] = {
+	{ .name = "json",
+	  .flags = PRINTER_MESSAGES | PRINTER_TABLES,
+	  .print = json_print,
+	  .end = json_end },
+	{ 0 },
+};
