@@ -52,7 +52,8 @@ static const struct named_type *const named_type_families[] = {
 	named_types_errno,
 	NULL,
 };
-static const struct printer *const printer_families[] = { printers_text, printers_json, printers_prom, NULL };
+static const struct printer *const printer_families[] = { printers_text, printers_json,
+							  printers_csv, printers_prom, NULL };
 
 const struct registry jb_registry = {
 	.builtins = builtin_families,
