@@ -1,6 +1,8 @@
 #ifndef JB_CLI_H
 #define JB_CLI_H
 /* What the files of the command line share: what the options say, and what else there is to know of a start. */
+#include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <sys/types.h>
 
@@ -48,5 +50,15 @@ int child_start(struct cli *cli);
 /* Let it go. A single script does that itself, and ends it, too. */
 void child_release(struct cli *cli);
 void child_end(struct cli *cli);
+
+/* output.c: where the script's output goes. Each returns 0, or the exit code after a sentence. */
+int set_rotate(struct cli *cli, const char *value);
+int set_keep(struct cli *cli, const char *value);
+/* -o FILE is opened, -o FOLDER/ is made; where, is in cli->run. Metrics replace their file as a whole, so that it is not
+ * opened for them. */
+int open_output(struct cli *cli);
+/* "10s", "5m", "7d" to nanoseconds; "10MB" to bytes. false: it is none. */
+bool parse_time(const char *text, uint64_t *ns);
+bool parse_size(const char *text, uint64_t *bytes);
 
 #endif

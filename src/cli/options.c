@@ -92,34 +92,16 @@ static int set_pid(struct cli *cli, const char *value)
 
 static int set_format(struct cli *cli, const char *value)
 {
-	static const char *const to_come[] = { "json", "csv" };
-
 	cli->run.format = value;
 	if (jb_has_format(value))
 		return 0;
-	for (size_t i = 0; i < sizeof(to_come) / sizeof(*to_come); i++)
-		if (strcmp(value, to_come[i]) == 0)
-			return complain("not supported yet: -f %s (text is)", value);
-	return complain("there is no output format '%s'", value);
+	return complain("there is no output format '%s', but text, json, csv and prom", value);
 }
 
 static int set_duration(struct cli *cli, const char *value)
 {
-	/* clang-format off */
-	static const struct { const char *name; double ns; } units[] = {
-		{ "", 1e9 }, { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "m", 60e9 }, { "min", 60e9 }, { "h", 3600e9 },
-	};
-	/* clang-format on */
-	char *end;
-	double n = strtod(value, &end);
-
-	for (size_t i = 0; end != value && n > 0 && n < 1e7 && i < sizeof(units) / sizeof(*units);
-	     i++) {
-		if (strcmp(end, units[i].name))
-			continue;
-		cli->run.duration_ns = (uint64_t)(n * units[i].ns);
+	if (parse_time(value, &cli->run.duration_ns))
 		return 0;
-	}
 	return complain("--duration wants a time such as 10s, 500ms or 5m, not '%s'", value);
 }
 
@@ -147,8 +129,11 @@ static const struct option_row options[] = {
 	{ "list", 'l', NULL, "list probes that match the pattern (or the probes of a script); with -v their arguments", .mode = MODE_LIST },
 	{ "cmd", 'c', "COMMAND", "run this command when everything is attached, end when it ends", TEXT(command) },
 	{ "pid", 'p', "PID", "trace this process only, end when it ends", .set = set_pid },
-	{ "format", 'f', "FORMAT", "output format: text", .set = set_format },
-	{ "output", 'o', "FILE", "write the script's output to this file", TEXT(output) },
+	{ "format", 'f', "FORMAT", "output format: text, json, csv, prom", .set = set_format },
+	{ "output", 'o', "PATH", "write the output to this file, or, with -f json or csv, to a file per table in this folder", TEXT(output) },
+	{ "rotate", 0, "WHEN", "in a folder: begin new files every `day`, or at a size such as 100MB (may be given twice)", .set = set_rotate },
+	{ "keep", 0, "MOST", "in a folder: remove files older than 7d, or the oldest of more than 2GB (may be given twice)", .set = set_keep },
+	{ "gzip", 0, NULL, "in a folder: compress files that are complete", FLAG(run.files.gzip) },
 	{ "duration", 0, "TIME", "end by itself after this time: 10s, 500ms, 5m", .set = set_duration },
 	{ "unsafe", 0, NULL, "allow what can harm the system: system(), very fast timers", FLAG(compile.unsafe) },
 	{ "quiet", 'q', NULL, "no 'Attached N probes'", FLAG(run.quiet) },

@@ -3,11 +3,9 @@
  * then that of the first failure, after the others have ended.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "cli/job.h"
 
@@ -39,24 +37,20 @@ static FILE *messages_of(const struct job *job)
 	return job->messages ? job->messages : stderr;
 }
 
-/* The file of -o, which all jobs share. Metrics replace it as a whole, so that it is not opened for them. */
-static int open_output(const struct cli *cli, struct jobs *jobs)
+/* Where -o leads, all jobs write. */
+static int open_outputs(struct cli *cli, struct jobs *jobs)
 {
-	int fd;
+	int err = cli->run.check_only ? 0 : open_output(cli);
 
-	if (!cli->output || cli->run.check_only)
-		return 0;
-	if (cli->run.format && strcmp(cli->run.format, "prom") == 0) {
-		for (size_t i = 0; i < jobs->n; i++)
-			jobs->list[i].run.file = cli->output;
-		return 0;
+	for (size_t i = 0; i < jobs->n && !err; i++) {
+		struct jb_run_options *run = &jobs->list[i].run;
+
+		run->out_fd = cli->run.out_fd;
+		run->file = cli->run.file;
+		run->folder = cli->run.folder;
+		run->files = cli->run.files;
 	}
-	fd = open(cli->output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	if (fd < 0)
-		return complain("cannot write '%s': %s", cli->output, strerror(errno));
-	for (size_t i = 0; i < jobs->n; i++)
-		jobs->list[i].run.out_fd = fd;
-	return 0;
+	return err;
 }
 
 static int compile_job(struct job *job)
@@ -131,7 +125,7 @@ static bool take_notify(const struct jobs *jobs)
 static int trace(struct cli *cli, struct jobs *jobs)
 {
 	struct jb_session *session;
-	int code = open_output(cli, jobs), ended;
+	int code = open_outputs(cli, jobs), ended;
 	bool notify = take_notify(jobs);
 	size_t n = 0;
 

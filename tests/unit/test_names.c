@@ -2,6 +2,7 @@
  * Patterns for names of threads: base/globset.c and the kernel's half of it, bpf-runtime/name.bpf.c, against
  * fnmatch(3) of the C library.
  */
+#include <stdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -24,7 +25,7 @@ static struct name name_of(const char *text)
 {
 	struct name name = { { 0 } };
 
-	strncpy(name.text, text, 15);
+	snprintf(name.text, sizeof(name.text), "%s", text);
 	return name;
 }
 
