@@ -58,9 +58,9 @@ static FILE *run_both(const char *const scripts[2], const char *const formats[2]
 static const char *emitter(char *text, size_t room, const char *who)
 {
 	snprintf(text, room,
-		 "begin { emit(\"x\", whose_%s = \"begin of %s\"); } "
+		 "config = { print_maps_on_exit = 0 } begin { emit(\"x\", whose_%s = \"begin of %s\"); } "
 		 "interval:ms:5 { emit(\"x\", whose_%s = \"row of %s\"); @n++; "
-		 "if (@n == %d) { clear(@n); exit(); } } "
+		 "if (@n == %d) { exit(); } } "
 		 "end { emit(\"x\", whose_%s = \"end of %s\"); }",
 		 who, who, who, who, ROWS, who, who);
 	return text;
@@ -114,7 +114,8 @@ static void test_mixed(void **state)
 	char script[512], line[4096], who = 0;
 	const char *const both[2] = {
 		emitter(script, sizeof(script), "a"),
-		"interval:ms:3 { print((1, \"b\")); @n++; if (@n == 30) { clear(@n); exit(); } }"
+		"config = { print_maps_on_exit = 0 } "
+		"interval:ms:3 { print((1, \"b\")); @n++; if (@n == 30) { exit(); } }"
 	};
 	unsigned rows[2] = { 0 };
 	FILE *file = run_both(both, formats);
