@@ -243,3 +243,19 @@ void tally_add(struct tally **into, const struct tally *from)
 	free(none ? none : old);
 	*into = sum;
 }
+
+void tally_subtract(struct tally **from, const struct tally *what)
+{
+	size_t size = sizeof(*what) + (what ? what->n : 0) * sizeof(*what->buckets);
+	struct tally *negative;
+
+	if (!what)
+		return;
+	negative = memcpy(mem_alloc(size), what, size);
+	negative->count = -negative->count;
+	negative->sum = -negative->sum;
+	for (uint32_t i = 0; i < negative->n; i++)
+		negative->buckets[i].count = -negative->buckets[i].count;
+	tally_add(from, negative);
+	free(negative);
+}

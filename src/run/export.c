@@ -15,7 +15,8 @@ struct exporter *exporter_new(const struct export_options *options)
 	struct exporter *exporter = arena_new_of(arena, struct exporter);
 
 	exporter->arena = arena;
-	exporter->options = *options;
+	exporter->collect.limit = options->max_series;
+	exporter->collect.expire_ns = options->expire_ns;
 	exporter->last_family = &exporter->families;
 	exporter->processes = processes_new(options->expire_ns);
 	own_families(exporter);
@@ -143,7 +144,7 @@ static void read_row(struct reading *r, const struct value *key, const struct va
 	struct row *row;
 
 	make_key(r, key);
-	row = table_row(table, r->key.data, r->exporter->tick, r->exporter->options.max_series);
+	row = table_row(table, r->key.data, &r->exporter->collect);
 	if (key)
 		row->pid = pid_of(table, key);
 	for (unsigned i = 0; i < table->n_columns; i++)
@@ -169,7 +170,7 @@ static void expire(struct reading *r, struct run *run)
 		struct row *row = table->rows[i];
 
 		row->expired = processes_expired(r->exporter->processes, row->pid);
-		any |= row->expired && row->seen == r->exporter->tick;
+		any |= row->expired && row->seen == r->exporter->collect.tick;
 	}
 	if (any)
 		run_forget(run, table->map, is_dead_key, r);
@@ -197,12 +198,21 @@ static bool is_shown(struct run *run, const struct table *table)
 	return table_remembers(table) || is_set(run, table->map);
 }
 
+/* Only what was cleared since the run began is still there when a key is deleted. */
+static void choose_fall(const struct run_map *map, struct table *table)
+{
+	for (unsigned i = 0; map && i < table->n_columns; i++)
+		if (table->columns[i].fall != FALL_NEGATIVE)
+			table->columns[i].fall = map->past.n ? FALL_PAST : FALL_ZERO;
+}
+
 static int read_table(struct exporter *exporter, struct run *run, struct table *table)
 {
 	struct reading r = { .exporter = exporter, .table = table };
 	struct value value = { 0 };
 	int err = run_read_total(run, table->map, &value);
 
+	choose_fall(maps_find(run, table->map), table);
 	table->n_read = value.kind == VALUE_MAP ? value.len : 1;
 	if (!err && !is_shown(run, table))
 		;
@@ -214,7 +224,7 @@ static int read_table(struct exporter *exporter, struct run *run, struct table *
 	arena_reset(run_scratch(run));
 	if (!err) {
 		expire(&r, run);
-		table_sweep(table, exporter->tick, exporter->options.max_series);
+		table_sweep(table, &exporter->collect);
 	}
 	arena_reset(run_scratch(run));
 	buf_fini(&r.key);
@@ -223,7 +233,7 @@ static int read_table(struct exporter *exporter, struct run *run, struct table *
 
 static void count_rows(struct exporter *exporter, struct run *run, struct table *table)
 {
-	struct row *row = table_row(table, "", exporter->tick, exporter->options.max_series);
+	struct row *row = table_row(table, "", &exporter->collect);
 
 	for (unsigned i = 0; i < table->n_columns; i++) {
 		struct value n = value_uint(0);
@@ -237,6 +247,7 @@ static void count_rows(struct exporter *exporter, struct run *run, struct table 
 		}
 		cell_feed(&table->columns[i], &row->cells[i], &n);
 	}
+	table_sweep(table, &exporter->collect);
 }
 
 /* Each map on its own: one that cannot be read leaves the others alone. */
@@ -257,6 +268,13 @@ static int read_script(struct exporter *exporter, struct script *script)
 	return err;
 }
 
+static void begin_collect(struct exporter *exporter)
+{
+	exporter->collect.tick++;
+	exporter->collect.now_ns = run_monotonic_ns();
+	processes_begin(exporter->processes, exporter->collect.now_ns);
+}
+
 /* Read it for the last time. NULL: it is not there. */
 static struct script *end_run(struct exporter *exporter, struct run *run)
 {
@@ -266,8 +284,7 @@ static struct script *end_run(struct exporter *exporter, struct run *run)
 		script = script->next;
 	if (!script)
 		return NULL;
-	exporter->tick++;
-	processes_begin(exporter->processes, run_monotonic_ns());
+	begin_collect(exporter);
 	read_script(exporter, script);
 	script->run = NULL;
 	return script;
@@ -305,11 +322,9 @@ static void write_tables(struct exporter *exporter, struct metrics *set)
 
 int exporter_collect(struct exporter *exporter, struct metrics *set)
 {
-	int64_t begin = run_monotonic_ns();
 	int err = 0;
 
-	exporter->tick++;
-	processes_begin(exporter->processes, begin);
+	begin_collect(exporter);
 	for (struct script *script = exporter->scripts; script; script = script->next) {
 		int bad = script->run ? read_script(exporter, script) : 0;
 
@@ -317,7 +332,7 @@ int exporter_collect(struct exporter *exporter, struct metrics *set)
 	}
 	processes_end(exporter->processes);
 	write_tables(exporter, set);
-	exporter->scrape_seconds = (double)(run_monotonic_ns() - begin) / 1e9;
+	exporter->scrape_seconds = (double)(run_monotonic_ns() - exporter->collect.now_ns) / 1e9;
 	own_write(exporter, set);
 	return err;
 }

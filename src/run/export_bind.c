@@ -94,15 +94,14 @@ static const struct type *column_type(const struct type *row, const char *name)
 	return NULL;
 }
 
-/*
- * Does a smaller number mean that counting began anew? A sum also shrinks when something negative is added; of that
- * there is no telling from delete(), but where nothing is deleted (clear and zero are in run_read_total already).
- */
-static bool may_reset(const struct plan_map *map, const char *path)
+/* A sum also shrinks when something negative is added; only where nothing is deleted it is told from a new beginning. */
+static enum fall fall_of(const struct plan_map *map, const char *path)
 {
 	const struct type *type = path ? column_type(map->value, path) : map->value;
 
-	return !type || type->kind != TYPE_AGG || !type->args.is_signed || map->deletes;
+	if (type && type->kind == TYPE_AGG && type->args.is_signed && !map->deletes)
+		return FALL_NEGATIVE;
+	return FALL_ZERO;
 }
 
 static bool is_time(const struct plan_map *map, const char *path)
@@ -120,7 +119,7 @@ static struct wanted *want(struct binding *b, const char *path, enum measure mea
 	wanted->path = path;
 	wanted->measure = measure;
 	wanted->type = type_for(measure);
-	wanted->resets = may_reset(b->map, path);
+	wanted->fall = fall_of(b->map, path);
 	wanted->is_time = is_time(b->map, path);
 	return wanted;
 }
@@ -280,7 +279,7 @@ static struct table *table_new(const struct binding *b, const char *signature)
 		column->event = wanted->event ? arena_strdup(arena, wanted->event) : NULL;
 		column->measure = wanted->measure;
 		column->scale = wanted->scale;
-		column->resets = wanted->resets;
+		column->fall = wanted->fall;
 		family_attach(family, column);
 		table->n_columns++;
 	}
@@ -326,7 +325,7 @@ static void want_rows(struct binding *b)
 		*wanted = (struct wanted){ .event = site->fmt,
 					   .type = METRIC_COUNTER,
 					   .measure = MEASURE_COUNT,
-					   .resets = true,
+					   .fall = FALL_ZERO,
 					   .scale = 1 };
 		wanted->base = arena_printf(b->arena, "%s_rows", site->fmt);
 		wanted->help = arena_printf(b->arena, "Rows of emit(\"%s\") in the script %s.",

@@ -19,12 +19,11 @@ struct script {
 };
 
 struct exporter {
-	struct export_options options;
 	struct arena *arena; /* as long as the exporter: names, families */
 	struct script *scripts;
 	struct family *families, **last_family; /* in order of appearance */
 	struct processes *processes;
-	uint64_t tick; /* the collect that is under way */
+	struct collect collect; /* that is under way, or was last */
 	struct family *own[OWN_MAX];
 	uint64_t n_scrapes;
 	double scrape_seconds, start_seconds;
@@ -43,7 +42,7 @@ struct wanted {
 	bool is_time; /* durations in ns, whatever the name says */
 	const char *const *labels;
 	unsigned n_labels;
-	bool resets;
+	enum fall fall;
 };
 
 /* export_names.c */

@@ -16,6 +16,7 @@ static void cell_fini(struct cell *cell)
 {
 	free(cell->tally_base);
 	free(cell->tally_last);
+	free(cell->tally_next);
 	free(cell->text);
 	*cell = (struct cell){ 0 };
 }
@@ -59,16 +60,12 @@ static double scaled(double number, double scale)
 	return number * scale;
 }
 
-static void feed_counter(struct column *column, struct cell *cell, double number)
+static void feed_counter(struct cell *cell, double number)
 {
 	if (isnan(number))
 		return;
-	if (number < cell->last && !column->resets)
-		return; /* something was taken away: it stays at what it had reached */
-	if (number < cell->last)
-		cell_restart(column, cell);
-	cell->last = number;
-	cell->present = true;
+	cell->next = cell->fed ? cell->next + number : number;
+	cell->fed = true;
 }
 
 static void feed_tally(struct column *column, struct cell *cell, const struct value *value)
@@ -76,12 +73,53 @@ static void feed_tally(struct column *column, struct cell *cell, const struct va
 	struct tally *tally = tally_of(value);
 
 	tally->sum = scaled(tally->sum, column->scale);
-	if (cell->tally_last && tally->count < cell->tally_last->count)
-		cell_restart(column, cell);
-	free(cell->tally_last);
-	cell->tally_last = tally;
-	cell->present = true;
 	bounds_add(&column->bounds, tally);
+	if (cell->fed) {
+		tally_add(&cell->tally_next, tally);
+		free(tally);
+	} else {
+		cell->tally_next = tally;
+		cell->fed = true;
+	}
+}
+
+static void take_counter(const struct column *column, struct cell *cell)
+{
+	bool fell = cell->next < cell->last;
+
+	if (fell && column->fall == FALL_NEGATIVE)
+		return;
+	if (fell)
+		cell_restart(column, cell);
+	if (fell && column->fall == FALL_PAST)
+		cell->base -= cell->next;
+	cell->last = cell->next;
+}
+
+static void take_tally(const struct column *column, struct cell *cell)
+{
+	bool fell = cell->tally_last && cell->tally_next->count < cell->tally_last->count;
+
+	if (fell)
+		cell_restart(column, cell);
+	if (fell && column->fall == FALL_PAST)
+		tally_subtract(&cell->tally_base, cell->tally_next);
+	free(cell->tally_last);
+	cell->tally_last = cell->tally_next;
+	cell->tally_next = NULL;
+}
+
+/* What was read becomes what was read last. */
+static void cell_take(const struct column *column, struct cell *cell)
+{
+	if (!cell->fed)
+		return;
+	if (is_tallied(column))
+		take_tally(column, cell);
+	else
+		take_counter(column, cell);
+	cell->fed = false;
+	cell->present = true;
 }
 
 /* A stack in one line, outermost frame first. */
@@ -141,7 +179,7 @@ void cell_feed(struct column *column, struct cell *cell, const struct value *val
 	}
 	number = scaled(value_number(found), column->scale);
 	if (is_counter(column)) {
-		feed_counter(column, cell, number);
+		feed_counter(cell, number);
 		return;
 	}
 	cell->last = number;
@@ -201,9 +239,10 @@ static struct row *row_new(struct table *table, const char *key, uint64_t hash, 
 	return row;
 }
 
-struct row *table_row(struct table *table, const char *key, uint64_t tick, uint64_t limit)
+struct row *table_row(struct table *table, const char *key, const struct collect *collect)
 {
 	uint64_t hash = hash_of(key);
+	struct row *row;
 	uint32_t *slot;
 
 	if (table->n_rows * 2 >= table->n_slots)
@@ -215,11 +254,13 @@ struct row *table_row(struct table *table, const char *key, uint64_t tick, uint6
 			table->rows =
 				mem_realloc(table->rows, table->cap_rows * sizeof(*table->rows));
 		}
-		table->rows[table->n_rows++] = row_new(table, key, hash, limit);
+		table->rows[table->n_rows++] = row_new(table, key, hash, collect->limit);
 		*slot = (uint32_t)table->n_rows;
 	}
-	table->rows[*slot - 1]->seen = tick;
-	return table->rows[*slot - 1];
+	row = table->rows[*slot - 1];
+	row->seen = collect->tick;
+	row->seen_ns = collect->now_ns;
+	return row;
 }
 
 /* What it had reached goes on in _other, unless it was a series of its own that has expired. */
@@ -255,34 +296,6 @@ void table_free(struct table *table)
 	arena_free(table->arena);
 }
 
-static int by_number(const void *a, const void *b)
-{
-	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-
-	return (x > y) - (x < y);
-}
-
-/* The collect up to which rows that were not seen since are forgotten, so that `limit` of them are left; 0: none. */
-static uint64_t oldest_kept(const struct table *table, uint64_t tick, uint64_t limit)
-{
-	uint64_t *seen, cut = 0;
-	size_t n = 0;
-
-	for (size_t i = 0; i < table->n_rows; i++)
-		n += table->rows[i]->seen != tick;
-	if (n <= limit)
-		return 0;
-	seen = mem_alloc(n * sizeof(*seen));
-	n = 0;
-	for (size_t i = 0; i < table->n_rows; i++)
-		if (table->rows[i]->seen != tick)
-			seen[n++] = table->rows[i]->seen;
-	qsort(seen, n, sizeof(*seen), by_number);
-	cut = seen[n - limit - 1];
-	free(seen);
-	return cut;
-}
-
 bool table_remembers(const struct table *table)
 {
 	for (unsigned i = 0; i < table->n_columns; i++)
@@ -291,23 +304,47 @@ bool table_remembers(const struct table *table)
 	return false;
 }
 
-void table_sweep(struct table *table, uint64_t tick, uint64_t limit)
+/*
+ * A row that is not read any more, because the script has deleted its key. One that is a series is kept, because it may
+ * come back; when there is no place for others, only until it has been away for long.
+ */
+static bool may_forget(const struct table *table, const struct row *row,
+		       const struct collect *collect)
 {
-	uint64_t cut = oldest_kept(table, tick, limit);
-	bool memory = table_remembers(table);
+	bool old = (uint64_t)(collect->now_ns - row->seen_ns) >= collect->expire_ns;
+
+	for (unsigned i = 0; i < table->n_columns; i++) {
+		const struct family *family = table->columns[i].family;
+
+		if (row->cells[i].admitted && is_monotonic(&table->columns[i]) &&
+		    (!old || family->n_admitted < collect->limit))
+			return false;
+	}
+	return true;
+}
+
+static void row_take(struct table *table, struct row *row, bool absent)
+{
+	for (unsigned i = 0; i < table->n_columns; i++)
+		if (absent)
+			cell_restart(&table->columns[i], &row->cells[i]);
+		else
+			cell_take(&table->columns[i], &row->cells[i]);
+}
+
+void table_sweep(struct table *table, const struct collect *collect)
+{
 	size_t n = 0;
 
 	for (size_t i = 0; i < table->n_rows; i++) {
 		struct row *row = table->rows[i];
-		bool absent = row->seen != tick;
+		bool absent = row->seen != collect->tick;
 
-		if (row->expired || (absent && (!memory || row->seen <= cut))) {
+		row_take(table, row, absent);
+		if (row->expired || (absent && may_forget(table, row, collect)))
 			row_forget(table, row);
-			continue;
-		}
-		for (unsigned c = 0; absent && c < table->n_columns; c++)
-			cell_restart(&table->columns[c], &row->cells[c]);
-		table->rows[n++] = row;
+		else
+			table->rows[n++] = row;
 	}
 	if (n == table->n_rows)
 		return;

@@ -21,12 +21,28 @@ struct tally {
 	struct bucket buckets[];
 };
 
+/* What a number that should grow and is smaller than before tells. */
+enum fall {
+	FALL_NEGATIVE, /* something was taken away: it stays at what it had reached */
+	FALL_ZERO,     /* it was deleted, and counting began anew */
+	FALL_PAST,     /* the same, but what was cleared before is still in it */
+};
+
+/* One round of reading. */
+struct collect {
+	uint64_t tick; /* its number */
+	int64_t now_ns;
+	uint64_t limit; /* series per family */
+	uint64_t expire_ns;
+};
+
 struct cell {
 	bool admitted; /* it is a series of its own; else a part of _other */
 	bool present;  /* gauges: it had a value in this collect */
-	double base, last;
-	struct tally *tally_base, *tally_last; /* NULL: nothing */
-	char *text;			       /* a string's */
+	bool fed;      /* it was read in this collect: next is what will be last */
+	double base, last, next;
+	struct tally *tally_base, *tally_last, *tally_next; /* NULL: nothing */
+	char *text;					    /* a string's */
 };
 
 /* Bounds of buckets, ascending: every value v with v < bound is below it. They never become fewer. Heap. */
@@ -61,7 +77,7 @@ struct column {
 	const char *event; /* emit's, whose rows are counted */
 	enum measure measure;
 	double scale;
-	bool resets; /* a smaller number means that counting began anew, not that something was taken away */
+	enum fall fall;
 	struct bounds bounds;
 	struct cell other; /* what rows without a place had reached when they were forgotten */
 	bool has_other;
@@ -73,8 +89,9 @@ struct column {
 struct row {
 	char *key; /* label values, each followed by KEY_END */
 	uint64_t hash;
-	uint64_t seen; /* the collect that found it last */
-	int pid;       /* the process (or thread) it is about; 0: none */
+	uint64_t seen;	 /* the collect that found it last, */
+	int64_t seen_ns; /* and its time */
+	int pid;	 /* the process (or thread) it is about; 0: none */
 	bool expired;
 	struct cell cells[];
 };
@@ -99,13 +116,10 @@ struct table {
 };
 
 void table_free(struct table *table);
-/* The row of these labels, made when it is new. `limit`: series per family. */
-struct row *table_row(struct table *table, const char *key, uint64_t tick, uint64_t limit);
-/*
- * After all rows of a collect were seen: rows that are gone or whose process is, and old ones when there are too many, are
- * forgotten.
- */
-void table_sweep(struct table *table, uint64_t tick, uint64_t limit);
+/* The row of these labels, made when it is new. */
+struct row *table_row(struct table *table, const char *key, const struct collect *collect);
+/* After all rows of a collect were seen: those that are gone or whose process is are forgotten, as far as that may be. */
+void table_sweep(struct table *table, const struct collect *collect);
 /* Has it columns that only grow? */
 bool table_remembers(const struct table *table);
 /* The run is gone: what was counted stays as the base of what comes. */
@@ -113,7 +127,10 @@ void table_retire(struct table *table);
 
 /* A value as a label has it: one line, valid UTF-8. */
 void series_label(struct buf *out, const struct value *value);
-/* `value` is scaled by the column. */
+/*
+ * `value` is scaled by the column. Keys that differ and are written alike are one row: what only grows is added up, of
+ * other things the last one counts. It becomes the series' value in table_sweep.
+ */
 void cell_feed(struct column *column, struct cell *cell, const struct value *value);
 
 /* Families into the set, jbtrace's own last; then the series of one table into them. */
@@ -125,6 +142,8 @@ void bounds_add(struct bounds *bounds, const struct tally *tally);
 /* A copy with at most four buckets per power of two, with count and sum. Heap. */
 struct tally *tally_of(const struct value *value);
 void tally_add(struct tally **into, const struct tally *from);
+/* Counts may wrap around, so that they are right again when what is too much was added. */
+void tally_subtract(struct tally **from, const struct tally *what);
 
 /* processes.c: which processes have gone, and since when. */
 struct processes *processes_new(uint64_t expire_ns);
