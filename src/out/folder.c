@@ -19,6 +19,8 @@
 struct table_file {
 	char *table; /* in names of files; NULL: nothing was added yet */
 	char name[256];
+	char stamp[16];	  /* the second in the name */
+	unsigned number;  /* behind it */
 	int day;	  /* the local day of its first row, see day_of */
 	struct sink sink; /* fd -1: closed */
 };
@@ -153,29 +155,53 @@ static bool exists(const struct folder *folder, const char *name)
 	return faccessat(folder->fd, name, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
-/* The first name of this second that is free, compressed files included. 0 or errno. */
-static int create(const struct folder *folder, struct table_file *file, const char *extension,
-		  const struct tm *tm)
+/* "exec_20251121_143000.csv"; number 0: without one. */
+static void make_name(struct table_file *file, const char *stamp, const char *extension)
 {
-	char stamp[32], gz[sizeof(file->name) + 4];
+	char number[16] = "";
+
+	if (file->number)
+		snprintf(number, sizeof(number), "-%u", file->number);
+	snprintf(file->name, sizeof(file->name), "%s_%s%s.%s", file->table, stamp, number,
+		 extension);
+}
+
+/*
+ * A file of this name, unless there is one, or there was one that is compressed now. That is asked after the file is made:
+ * a compressed file gets its name before the other one loses it, so that neither can slip in between. 0 or errno.
+ */
+static int create(const struct folder *folder, struct table_file *file)
+{
+	char gz[sizeof(file->name) + 4];
+
+	file->sink.fd =
+		openat(folder->fd, file->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	if (file->sink.fd < 0)
+		return errno;
+	snprintf(gz, sizeof(gz), "%s.gz", file->name);
+	if (!exists(folder, gz))
+		return 0;
+	unlinkat(folder->fd, file->name, 0);
+	close(file->sink.fd);
+	file->sink.fd = -1;
+	return EEXIST;
+}
+
+/* The next name of this second. A number is not used again when its file has been removed: names keep their order. */
+static int create_next(const struct folder *folder, struct table_file *file, const char *extension,
+		       const struct tm *tm)
+{
+	char stamp[sizeof(file->stamp)];
+	int error;
 
 	strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", tm);
-	for (unsigned n = 0;; n++) {
-		if (n)
-			snprintf(file->name, sizeof(file->name), "%s_%s-%u.%s", file->table, stamp,
-				 n, extension);
-		else
-			snprintf(file->name, sizeof(file->name), "%s_%s.%s", file->table, stamp,
-				 extension);
-		snprintf(gz, sizeof(gz), "%s.gz", file->name);
-		if (exists(folder, gz))
-			continue;
-		file->sink.fd = openat(folder->fd, file->name,
-				       O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
-		if (file->sink.fd >= 0)
-			return 0;
-		if (errno != EEXIST)
-			return errno;
+	file->number = strcmp(stamp, file->stamp) ? 0 : file->number + 1;
+	strcpy(file->stamp, stamp);
+	for (;; file->number++) {
+		make_name(file, stamp, extension);
+		error = create(folder, file);
+		if (error != EEXIST)
+			return error;
 	}
 }
 
@@ -187,7 +213,7 @@ static int open_file(struct folder *folder, struct out *out, struct table_file *
 
 	if (guard_waits(&folder->guard, out))
 		return folder->guard.error;
-	error = create(folder, file, out->printer->name, &tm);
+	error = create_next(folder, file, out->printer->name, &tm);
 	if (error) {
 		guard_fail(&folder->guard, out, folder->fd, error);
 		return error;

@@ -164,6 +164,28 @@ static bool remove_entry(struct listing *listing, struct entry *entry)
 	return entry->gone;
 }
 
+/* Who compresses has locked what it is made of: while that cannot be locked, the rest of it is no rest. */
+static void remove_tmp(struct listing *listing, struct entry *entry)
+{
+	int source = -1;
+
+	for (size_t i = 0; i < listing->n; i++) {
+		const struct entry *other = &listing->entries[i];
+
+		if (other->kind != ENTRY_PLAIN || other->number != entry->number ||
+		    strcmp(other->stamp, entry->stamp))
+			continue;
+		source = own(listing, other);
+		if (source < 0)
+			return;
+	}
+	if (unlinkat(listing->folder, entry->name, 0) && errno != ENOENT)
+		note(listing, errno);
+	entry->gone = true;
+	if (source >= 0)
+		close(source);
+}
+
 /* 0 or errno. zlib's error is the system's when it has one. */
 static int deflate_file(int from, int to)
 {
@@ -232,11 +254,7 @@ static void compress_entry(struct listing *listing, struct entry *entry)
 	snprintf(tmp, sizeof(tmp), "%s.tmp", name);
 	to = openat(listing->folder, tmp, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
 		    0644);
-	error = to < 0 ? errno : 0;
-	if (!error) {
-		flock(to, LOCK_EX | LOCK_NB);
-		error = deflate_file(from, to);
-	}
+	error = to < 0 ? errno : deflate_file(from, to);
 	if (!error)
 		error = finish_file(listing, from, to, tmp, name);
 	if (!error)
@@ -257,9 +275,10 @@ static void remove_old(struct listing *listing, uint64_t max_age_ns, int64_t now
 	for (size_t i = 0; i < listing->n; i++) {
 		struct entry *entry = &listing->entries[i];
 
-		if (entry->kind == ENTRY_TMP ||
-		    (max_age_ns && entry->changed_ns < now_ns &&
-		     (uint64_t)(now_ns - entry->changed_ns) > max_age_ns))
+		if (entry->kind == ENTRY_TMP)
+			remove_tmp(listing, entry);
+		else if (max_age_ns && entry->changed_ns < now_ns &&
+			 (uint64_t)(now_ns - entry->changed_ns) > max_age_ns)
 			remove_entry(listing, entry);
 	}
 }

@@ -559,12 +559,14 @@ static void test_gzip(void **state)
 	make_file(place, "e_20250102_000000.csv.gz", "rubbish", DAY);
 	make_file(place, "e_20250103_000000.csv", "", 0);
 	make_file(place, "e_20250104_000000.csv", "busy\n", 0);
+	make_file(place, "e_20250104_000000.csv.gz.tmp", "being made", 0);
 	make_file(place, "e_20250105_000000.csv.gz.tmp", "rubbish", DAY);
 	locked = openat(place->fd, "e_20250104_000000.csv", O_RDONLY);
 	flock(locked, LOCK_EX);
 	assert_int_equal(tidied(place, (struct out_files){ .gzip = true }), 0);
 	assert_string_equal(names(place), "e_20250101_000000.csv.gz e_20250102_000000.csv.gz "
-					  "e_20250103_000000.csv e_20250104_000000.csv ");
+					  "e_20250103_000000.csv e_20250104_000000.csv "
+					  "e_20250104_000000.csv.gz.tmp ");
 	assert_string_equal(unpacked(place, "e_20250101_000000.csv.gz"), "one\n");
 	assert_string_equal(unpacked(place, "e_20250102_000000.csv.gz"), "two\n");
 	/* It is as old as what it was made of. */
