@@ -1,0 +1,504 @@
+#!/usr/bin/env python3
+"""Is examples/deploy right? Usage: deploy.py [NAME].
+
+promtool reads every configuration and rule; rules_test.yml is run, and must have no alert and no recorded series left
+out; the dashboards' queries are put to a real Prometheus that scrapes a stand-in for two hosts, and each must find
+something; the capabilities of the DaemonSet are tried on a live jbtrace, and each must be needed. Last line: passed,
+failed, skipped.
+"""
+import ctypes
+import http.server
+import json
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+try:
+    import yaml
+except ImportError:
+    yaml = None
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BUILD = ROOT / os.environ.get("JB_BUILD", "build")
+DEPLOY = ROOT / "examples/deploy"
+RULES_TEST = ROOT / "tests/deploy/rules_test.yml"
+TESTS = []
+
+
+class Failure(Exception):
+    """Why a test failed, in words."""
+
+
+class Skip(Exception):
+    """Why a test cannot run here."""
+
+
+def test(function):
+    TESTS.append(function)
+    return function
+
+
+def need(*commands):
+    for command in commands:
+        if not shutil.which(command):
+            raise Skip(f"{command} is not installed")
+    if yaml is None:
+        raise Skip("Python's yaml is not installed")
+
+
+def promtool(*args):
+    need("promtool")
+    done = subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
+    if done.returncode != 0:
+        raise Failure(f"promtool {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def load(path):
+    need()
+    return yaml.safe_load(path.read_text(encoding="utf-8"))
+
+
+# --- rules ---
+
+def all_rules():
+    for path in sorted((DEPLOY / "rules").glob("*.yml")):
+        for group in load(path)["groups"]:
+            yield from group["rules"]
+
+
+@test
+def configurations():
+    """Prometheus' configurations, those in README.md too, are what promtool takes for right."""
+    for name in ("prometheus.yml", "central.yml"):
+        promtool("check", "config", DEPLOY / name)
+    blocks = re.findall(r"^```yaml\n(.*?)^```", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    if not blocks:
+        raise Failure("README.md shows no configuration")
+    with tempfile.TemporaryDirectory() as folder:
+        for i, block in enumerate(blocks):
+            path = pathlib.Path(folder) / f"{i}.yml"
+            path.write_text(block, encoding="utf-8")
+            promtool("check", "config", path)
+
+
+@test
+def targets():
+    """Each file of targets is one that the configuration looks for."""
+    patterns = [pattern for job in load(DEPLOY / "prometheus.yml")["scrape_configs"]
+                for found in job.get("file_sd_configs", []) for pattern in found["files"]]
+    listed = {path for pattern in patterns for path in DEPLOY.glob(pattern)}
+    there = set((DEPLOY / "targets").iterdir())
+    if listed != there or not all(list(DEPLOY.glob(pattern)) for pattern in patterns):
+        raise Failure(f"looked for: {sorted(map(str, listed))}, there: {sorted(map(str, there))}")
+    for path in there:
+        for group in load(path):
+            if not all(re.fullmatch(r"[\w.-]+:\d+", target) for target in group["targets"]):
+                raise Failure(f"{path.name}: {group['targets']}")
+
+
+@test
+def rules():
+    """The rules' unit tests pass."""
+    promtool("check", "rules", *sorted((DEPLOY / "rules").glob("*.yml")))
+    promtool("test", "rules", RULES_TEST)
+
+
+@test
+def rules_are_tested():
+    """Each alert fires in some test, none on the healthy fleet; the value of each recorded series is compared."""
+    tests = load(RULES_TEST)["tests"]
+    firing, recorded = set(), set()
+    for one in tests:
+        for expected in one.get("promql_expr_test", []):
+            recorded |= set(re.findall(r"\w+:\w+:\w+", expected["expr"])) if expected["exp_samples"] else set()
+            firing |= {name for sample in expected["exp_samples"]
+                       for name in re.findall(r'ALERTS\{alertname="(\w+)",alertstate="firing"', sample["labels"])}
+    alerts = {rule["alert"] for rule in all_rules() if "alert" in rule}
+    records = {rule["record"] for rule in all_rules() if "record" in rule}
+    if alerts != firing:
+        raise Failure(f"alerts that never fire in a test: {alerts - firing}; unknown: {firing - alerts}")
+    if records != recorded:
+        raise Failure(f"recorded and not compared: {records - recorded}; unknown: {recorded - records}")
+    quiet = [one["eval_time"] for one in tests[0]["promql_expr_test"] if one == {**one, "expr": "ALERTS", "exp_samples": []}]
+    if tests[0]["name"] != "a healthy fleet" or len(quiet) < 3:
+        raise Failure("the healthy fleet must come first and be quiet at three times")
+    for rule in all_rules():
+        if "alert" in rule and not ({"summary", "description"} <= set(rule["annotations"])
+                                    and rule["labels"]["severity"] in ("page", "ticket", "info") and "for" in rule):
+            raise Failure(f"{rule['alert']} needs a summary, a description, a severity and a time")
+
+
+# --- dashboards ---
+
+def dashboards():
+    for path in sorted((DEPLOY / "grafana").glob("*.json")):
+        yield path.name, json.loads(path.read_text(encoding="utf-8"))
+
+
+def overlap(a, b):
+    return a["x"] < b["x"] + b["w"] and b["x"] < a["x"] + a["w"] and a["y"] < b["y"] + b["h"] and b["y"] < a["y"] + a["h"]
+
+
+def check_panel(name, panel, variables):
+    if panel["type"] == "row":
+        return
+    if panel["type"] not in ("stat", "timeseries", "table", "heatmap"):
+        raise Failure(f"{name}: {panel['title']}: a panel of type {panel['type']}")
+    if not panel["targets"] or len({target["refId"] for target in panel["targets"]}) != len(panel["targets"]):
+        raise Failure(f"{name}: {panel['title']}: queries need a letter each")
+    for source in [panel["datasource"]] + [target["datasource"] for target in panel["targets"]]:
+        if source != {"type": "prometheus", "uid": "${datasource}"}:
+            raise Failure(f"{name}: {panel['title']}: the data source is not the variable: {source}")
+    for target in panel["targets"]:
+        for used in re.findall(r"\$(?!__)\{?(\w+)", target["expr"] + target["legendFormat"]):
+            if used not in variables:
+                raise Failure(f"{name}: {panel['title']}: there is no variable {used}")
+
+
+@test
+def dashboard_shape():
+    """What Grafana 9 and 10 want of a dashboard: identity, a data source to choose, panels that do not overlap."""
+    found = list(dashboards())
+    if len({board["uid"] for _, board in found}) != len(found) or len(found) < 2:
+        raise Failure("dashboards need a uid of their own each")
+    for name, board in found:
+        variables = {variable["name"] for variable in board["templating"]["list"]}
+        ids = [panel["id"] for panel in board["panels"]]
+        if board["id"] is not None or board["schemaVersion"] < 36 or not board["title"] or "datasource" not in variables:
+            raise Failure(f"{name}: id, schemaVersion, title or the variable datasource")
+        if len(set(ids)) != len(ids):
+            raise Failure(f"{name}: two panels have the same id")
+        for panel in board["panels"]:
+            at = panel["gridPos"]
+            if at["x"] + at["w"] > 24 or any(overlap(at, other["gridPos"]) for other in board["panels"] if other is not panel):
+                raise Failure(f"{name}: {panel['title']} lies over another panel or over the edge")
+            check_panel(name, panel, variables)
+
+
+# --- a real Prometheus over two hosts that are played here ---
+
+def own_metrics(seconds):
+    """What jbtrace says of itself: as in run/export_own.c, one script, one map, one site that loses events."""
+    script = 'script="ffmpeg_jitter"'
+    yield 'jbtrace_build_info{version="1.0"}', 1
+    yield f"jbtrace_script_up{{{script}}}", 1
+    yield f"jbtrace_attached_probes{{{script}}}", 29
+    yield f'jbtrace_lost_events_total{{{script},site="printf"}}', seconds
+    yield f'jbtrace_map_full_total{{{script},map="@calls"}}', seconds
+    yield f'jbtrace_map_entries{{{script},map="@calls"}}', 17
+    yield f'jbtrace_map_max_entries{{{script},map="@calls"}}', 4096
+    yield 'jbtrace_series_dropped{metric="jitterbuffer_packet_count_total"}', 3
+    yield "jbtrace_scrape_duration_seconds", 0.01
+    yield "process_resident_memory_bytes", 4e7
+
+
+def stream_metrics(seconds):
+    for direction in ("in", "out"):
+        stream = f'pid="7",direction="{direction}",ssrc="1",payload_type="96"'
+        for name, value in (("packets_total", 95 * seconds), ("bytes_total", 9000 * seconds),
+                            ("expected_packets_total", 100 * seconds), ("lost_packets", 5 * seconds),
+                            ("reordered_packets_total", 2 * seconds), ("duplicate_packets_total", seconds),
+                            ("jitter_seconds", 0.004), ("max_gap_seconds", 0.2)):
+            yield f"jitterbuffer_rtp_{name}{{{stream}}}", value
+
+
+def histogram(name, labels, rate, seconds):
+    """Half of the numbers are between 1 and 2 ms, half between 2 and 5 ms."""
+    for le, share in (("0.001", 0), ("0.002", 0.5), ("0.005", 1), ("+Inf", 1)):
+        yield f'{name}_bucket{{{labels},le="{le}"}}', int(share * rate * seconds)
+    yield f"{name}_count{{{labels}}}", rate * seconds
+    yield f"{name}_sum{{{labels}}}", rate * seconds * 0.0025
+
+
+def function_metrics(seconds):
+    for function, rate in (("av_read_frame", 100), ("av_packet_unref", 200)):
+        labels = f'pid="7",function="{function}"'
+        yield f"jitterbuffer_packet_count_total{{{labels}}}", rate * seconds
+        yield f"jitterbuffer_bytes_total{{{labels}}}", 1000 * rate * seconds
+        yield f"jitterbuffer_dropped_packets_total{{{labels}}}", seconds
+        yield f'jitterbuffer_errors_total{{{labels},error="EIO"}}', seconds
+        for name, value in (("min", 0.001), ("avg", 0.0025), ("max", 0.005)):
+            yield f"jitterbuffer_delay_{name}_seconds{{{labels}}}", value
+        yield from histogram("jitterbuffer_delay_seconds", labels, rate, seconds)
+    yield 'jitterbuffer_buffer_size_packets{pid="7",function="av_read_frame"}', 4
+    yield from histogram("jitterbuffer_wait_seconds", 'pid="7"', 100, seconds)
+
+
+class Host(http.server.ThreadingHTTPServer):
+    """One that answers /metrics with counters that grow evenly."""
+    daemon_threads = True
+
+    def __init__(self, address, parts):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):  # pylint: disable=invalid-name
+                seconds = int(100 + time.time() - self.server.begin)
+                text = "".join(f"{name} {value}\n" for part in parts for name, value in part(seconds))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/plain; version=0.0.4")
+                self.end_headers()
+                self.wfile.write(text.encode())
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__((address, 0), Handler)
+        self.begin = time.time()
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def target(self):
+        return f"{self.server_address[0]}:{self.server_address[1]}"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Prometheus:
+    """examples/deploy's configuration, with targets of ours and everything once a second."""
+
+    def __init__(self, folder, jitterbuffer, monitors, drained):
+        shutil.copytree(DEPLOY / "rules", folder / "rules")
+        (folder / "targets").mkdir()
+        config = load(DEPLOY / "prometheus.yml")
+        config["global"].update(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
+        for job in config["scrape_configs"]:
+            job.pop("scrape_interval", None)
+        config["scrape_configs"] = [job for job in config["scrape_configs"] if "file_sd_configs" in job]
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
+        groups = [{"targets": jitterbuffer, "labels": {"site": "west"}}, {"targets": drained, "labels": {"state": "drained"}}]
+        (folder / "targets/jitterbuffer.yml").write_text(yaml.safe_dump(groups), encoding="utf-8")
+        (folder / "targets/monitors.yml").write_text(yaml.safe_dump([{"targets": monitors}]), encoding="utf-8")
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.log = folder / "log.txt"
+        with self.log.open("w", encoding="utf-8") as log:
+            self.process = subprocess.Popen(
+                ["prometheus", f"--config.file={folder}/prometheus.yml", f"--storage.tsdb.path={folder}/data",
+                 f"--web.listen-address={self.url.removeprefix('http://')}", "--log.level=warn"],
+                stdout=log, stderr=log, preexec_fn=lambda: ctypes.CDLL(None).prctl(1, 15))  # dies with us
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+    def get(self, path, **params):
+        try:
+            with urllib.request.urlopen(f"{self.url}{path}?{urllib.parse.urlencode(params)}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except urllib.error.HTTPError as error:
+            if error.code == 503:  # it reads its log first
+                raise
+            raise Failure(f"{params}: {error.read().decode()}") from error
+
+    def query(self, expr):
+        return self.get("/api/v1/query", query=expr)["result"]
+
+    def wait(self, what, seconds=40):
+        """Until what() is true; Prometheus may not listen or not be ready yet."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                if what():
+                    return True
+            except urllib.error.URLError:
+                if self.process.poll() is not None:
+                    raise Failure(f"Prometheus ended:\n{self.log.read_text(encoding='utf-8')}") from None
+            if time.monotonic() > end:
+                return False
+            time.sleep(0.2)
+
+
+def as_grafana_asks(expr):
+    """Every variable at "All", and a window that holds a few scrapes."""
+    return re.sub(r"\$(?!__)\w+", ".*", expr.replace("$__rate_interval", "5s"))
+
+
+def queries():
+    for name, board in dashboards():
+        for panel in board["panels"]:
+            for target in panel.get("targets", []):
+                yield f"{name}: {panel['title']} {target['refId']}", as_grafana_asks(target["expr"])
+
+
+def check_instances(prometheus):
+    """Relabelling: hosts without ports, and none that is drained."""
+    found = {(one["metric"]["job"], one["metric"]["instance"], one["metric"].get("site")) for one in prometheus.query("up")}
+    wanted = {("ffmpeg-jitterbuffer", "127.0.0.1", "west"), ("ffmpeg-jitterbuffer", "127.0.0.2", "west"), ("jbtrace", "127.0.0.1", None)}
+    if found != wanted:
+        raise Failure(f"targets: {found}")
+
+
+def check_variables(prometheus):
+    for name, board in dashboards():
+        for variable in board["templating"]["list"]:
+            if variable["type"] != "query":
+                continue
+            selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
+            if not prometheus.get(f"/api/v1/label/{label}/values", **{"match[]": as_grafana_asks(selector)}):
+                raise Failure(f"{name}: the variable {variable['name']} finds nothing")
+
+
+@test
+def dashboards_find_data():
+    """Each query of each dashboard, and each recorded series, finds something on two hosts."""
+    need("prometheus")
+    everything = (own_metrics, stream_metrics, function_metrics)
+    hosts = [Host("127.0.0.1", everything), Host("127.0.0.2", everything), Host("127.0.0.1", (own_metrics,))]
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="jbtrace-deploy-"))
+    prometheus = Prometheus(folder, [hosts[0].target(), hosts[1].target()], [hosts[2].target()], [hosts[2].target()])
+    missing = dict(queries()) | {rule["record"]: rule["record"] for rule in all_rules() if "record" in rule}
+
+    def all_found():
+        for name in list(missing):
+            if prometheus.query(missing[name]):
+                del missing[name]
+        return not missing
+
+    try:
+        if not prometheus.wait(all_found):
+            raise Failure("nothing found by\n" + "\n".join(f"    {name}: {expr}" for name, expr in missing.items()))
+        check_instances(prometheus)
+        check_variables(prometheus)
+    finally:
+        prometheus.close()
+        for host in hosts:
+            host.shutdown()
+            host.server_close()
+        shutil.rmtree(folder)
+
+
+# --- Kubernetes ---
+
+def daemonset():
+    need()
+    found = list(yaml.safe_load_all((DEPLOY / "kubernetes/daemonset.yaml").read_text(encoding="utf-8")))
+    return next(one for one in found if one["kind"] == "DaemonSet")["spec"]["template"]
+
+
+@test
+def kubernetes():
+    """The manifests hang together: volumes and mounts, ports and probes, labels and selectors."""
+    pod = daemonset()
+    spec, container = pod["spec"], pod["spec"]["containers"][0]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    context = container["securityContext"]
+    monitor = load(DEPLOY / "kubernetes/podmonitor.yaml")
+    if {mount["name"] for mount in container["volumeMounts"]} != {volume["name"] for volume in spec["volumes"]}:
+        raise Failure("volumes and mounts differ")
+    if not all(mount.get("readOnly") for mount in container["volumeMounts"]):
+        raise Failure("a host path is writable")
+    if not spec["hostPID"] or context["privileged"] or not context["readOnlyRootFilesystem"] or context["capabilities"]["drop"] != ["ALL"]:
+        raise Failure("the container sees too little or may do too much")
+    for probe in ("readinessProbe", "livenessProbe"):
+        if container[probe]["httpGet"] != {"path": "/health", "port": "metrics"}:
+            raise Failure(f"{probe} asks {container[probe]}")
+    if pod["metadata"]["annotations"]["prometheus.io/port"] != str(ports["metrics"]):
+        raise Failure("the annotation names another port")
+    if not container["args"][container["args"].index("--listen") + 1].endswith(f":{ports['metrics']}"):
+        raise Failure("jbtrace listens on another port")
+    if monitor["spec"]["selector"]["matchLabels"] != pod["metadata"]["labels"]:
+        raise Failure("the PodMonitor selects other pods")
+    if monitor["spec"]["podMetricsEndpoints"][0]["port"] not in ports:
+        raise Failure("the PodMonitor scrapes another port")
+
+
+# A mount namespace as the pod has it: nothing can be written, tracefs is there to be read.
+POD = """
+mount -t tracefs nodev /sys/kernel/tracing && mount -o remount,bind,ro /sys/kernel/tracing &&
+mount -o remount,bind,ro / || exit 77
+exec setpriv --no-new-privs --ambient-caps=-all --inh-caps="-all$1" --bounding-set="-all$1" -- "$2" "$3" "$4" "$5" "$6"
+"""
+
+
+def in_pod(capabilities, *args):
+    """jbtrace as it would run in the DaemonSet's container; what it wrote, both ways."""
+    words = "".join(f",+{name.lower()}" for name in capabilities)
+    command = ["timeout", "20", "unshare", "--mount", "--propagation", "private", "sh", "-c", POD, "sh", words, str(BUILD / "jbtrace"), *args]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode == 77:
+        raise Skip("a private mount namespace with tracefs cannot be made here")
+    return done.stdout + done.stderr
+
+
+@test
+def capabilities():
+    """With the DaemonSet's capabilities everything works; without any one of them something does not."""
+    need("setpriv", "unshare")
+    if os.geteuid() != 0:
+        raise Skip("not root")
+    have = daemonset()["spec"]["containers"][0]["securityContext"]["capabilities"]["add"]
+    folder = tempfile.mkdtemp(prefix="jbtrace-pod-")
+    os.chmod(folder, 0o755)
+    program = shutil.copy(BUILD / "tests/progs/selfcount", folder)
+    with subprocess.Popen(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program],
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
+        pid = other.stdout.readline().split()[1]
+        # Kernel memory, a tracepoint's format, a timer, names of kernel functions; the program of another user.
+        asks = {
+            "kernel": ("--duration", "5s", "-e", "tracepoint:sched:sched_switch { @[kstack(1)] = count(); @t = max(curtask.pid); } "
+                                                 "interval:ms:200 { printf(\"ticked\\n\"); exit(); }"),
+            "user": ("-p", pid, "-e", "uprobe:target_add { @ = count(); } interval:ms:100 { printf(\"attached\\n\"); exit(); }"),
+        }
+        wanted = {"kernel": r"ticked[^@]*@\[\s+__schedule\+\d+", "user": r"^attached$"}
+
+        def works(capabilities_):
+            return {name for name, ask in asks.items() if re.search(wanted[name], in_pod(capabilities_, *ask), re.M)}
+
+        try:
+            if works(have) != set(asks):
+                raise Failure(f"with {have}: {[in_pod(have, *ask) for ask in asks.values()]}")
+            for one in have:
+                if works([other_ for other_ in have if other_ != one]) == set(asks):
+                    raise Failure(f"{one} is not needed")
+        finally:
+            other.communicate()
+            shutil.rmtree(folder)
+
+
+# --- README ---
+
+@test
+def readme():
+    """README.md names files that are there, and every file is named."""
+    text = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([^)#:]+)\)", text))
+    files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()} - {"README.md"}
+    absent = {link for link in linked if not (DEPLOY / link).exists()}
+    if absent or files - linked:
+        raise Failure(f"links to nothing: {absent}; not named: {files - linked}")
+
+
+def main():
+    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
+    passed = failed = skipped = 0
+    for one in TESTS:
+        if wanted not in one.__name__ and wanted != "deploy":
+            continue
+        try:
+            one()
+            passed += 1
+            print(f"ok: {one.__name__}")
+        except Skip as why:
+            skipped += 1
+            print(f"skip: {one.__name__}: {why}")
+        except Failure as why:
+            failed += 1
+            print(f"FAIL: {one.__name__}: {why}")
+    print(f"{passed} passed, {failed} failed, {skipped} skipped")
+    return failed != 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
