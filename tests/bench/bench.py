@@ -10,6 +10,7 @@ import argparse
 import ctypes
 import os
 import pathlib
+import re
 import resource
 import select
 import signal
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 WORD = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
@@ -397,6 +399,43 @@ class Bench:
         self.row("a map of a million keys: from SIGINT to all of it printed in order (floor: in no order)", "ms", taken,
                  "5000", lambda ours, _: ours <= 5000)
 
+    # --- outputs ---
+
+    def scrape(self):
+        """One script, one map of 10,000 keys: the time from the request to the last byte, as a scraper sees it."""
+        series = 10_000
+        script = f"let @x = hash({2 * series}); begin {{ for ($i : 0..{series}) {{ @x[$i] = count(); }} }} interval:s:60 {{ }}"
+        life = Life(self.ours.argv + ["--listen", "0", "--series", str(2 * series), "-e", script], self.ours.word)
+        taken = []
+        try:
+            port = life.wait_armed() and re.search(rb"http://127\.0\.0\.1:(\d+)", life.seen)
+            for _ in range(21 if port else 0):
+                start = time.monotonic()
+                with urllib.request.urlopen(f"http://127.0.0.1:{int(port[1])}/metrics", timeout=10) as answer:
+                    text = answer.read()
+                taken.append((time.monotonic() - start) * 1e3)
+                if text.count(b"jbtrace_x_total{") < series:
+                    taken = []
+                    break
+        finally:
+            life.end(ask=signal.SIGINT)
+        self.row(f"scrape of {series:,} series", "ms", {"jbtrace": statistics.median(taken) if taken else "failed"}, "50",
+                 lambda ours, _: ours <= 50)
+
+    def rows(self):
+        """Rows of a structured event that reach a file, flood and drain together; the flood alone takes most of it."""
+        calls, rate = 1_000_000, {}
+        for name, form, script in (("csv", "csv", 'emit("call", pid, tid, comm, ns = nsecs);'),
+                                   ("json", "json", 'emit("call", pid, tid, comm, ns = nsecs);')):
+            tool = Tool("jbtrace", self.ours.argv + ["-f", form])
+            got = self.flood_into(tool, lambda pid, script=script: "tracepoint:syscalls:sys_enter_getppid "
+                                  f"/pid == {pid}/ {{ {script} }}", "events", calls)
+            lines = self.count_lines(got[2], b"") if got else 0
+            rate[name] = lines / (got[0] + got[1]) * 1e3 if lines >= calls else f"{lines} rows"
+        for name, value in rate.items():
+            self.row(f"`emit` of four columns as {name}, none lost", "rows/s", {"jbtrace": value}, "200000",
+                     lambda ours, _: ours >= 200_000)
+
     def run(self):
         self.begin()
         self.armed()
@@ -407,6 +446,8 @@ class Bench:
         if not self.quick:
             self.events()
             self.dump()
+            self.rows()
+        self.scrape()
         return 1 if self.missed else 0
 
     def close(self):
