@@ -40,7 +40,10 @@ static FILE *messages_of(const struct job *job)
 /* Where -o leads, all jobs write. */
 static int open_outputs(struct cli *cli, struct jobs *jobs)
 {
-	int err = cli->run.check_only ? 0 : open_output(cli);
+	int err;
+
+	cli->run.sz = sizeof(cli->run);
+	err = cli->run.check_only ? 0 : open_output(cli);
 
 	for (size_t i = 0; i < jobs->n && !err; i++) {
 		struct jb_run_options *run = &jobs->list[i].run;
