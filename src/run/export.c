@@ -217,7 +217,7 @@ static int read_table(struct exporter *exporter, struct run *run, struct table *
 	if (!err && !is_shown(run, table))
 		;
 	else if (!err && value.kind == VALUE_MAP)
-		for (uint32_t i = 0; i < value.len; i++)
+		for (uint32_t i = value.len; i-- > 0;) /* the largest first: they get the places */
 			read_row(&r, &value.keys[i], &value.items[i]);
 	else if (!err)
 		read_row(&r, NULL, &value);

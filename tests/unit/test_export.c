@@ -677,6 +677,87 @@ static void test_odd_labels(void **state)
 	exporter_free(e);
 }
 
+static void write_file(const struct metrics *set, bool openmetrics, const char *path)
+{
+	struct buf text = { 0 };
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	prom_write(&text, set, openmetrics);
+	fwrite(text.data, 1, text.len, file);
+	fclose(file);
+	buf_fini(&text);
+}
+
+static const char everything[] =
+	"metric \"odd_total\" = @g { type = counter, labels = (fd), help = \"a \\\"quoted\\\" \\\\ "
+	"help\\nline\" }"
+	"metric \"used_bytes\" = @g { labels = (fd), help = \"Bytes.\" }" PROBE
+	"{ @n[args.fd] = count(); @h_us[args.fd] = hist(args.offset); @q_ns[args.fd] = "
+	"quantiles(args.offset);"
+	"  @b = bhist(args.offset, 1us, 10us, 1s); @l[args.fd] = lhist(args.offset, 0, 100, 10);"
+	"  @g[args.fd] = args.offset; @name[args.fd] = comm; @s = stats(args.offset);"
+	"  @io[args.fd] = agg(n = count(), lat = quantiles(args.offset), half = n / 2);"
+	"  @rtp[args.fd] = rtp(args.offset, args.offset * 90, 90000); emit(\"x\", args.fd); }"
+	"tracepoint:syscalls:sys_enter_chdir /pid == $1/ { @paths[str(args.filename)] = count(); }";
+
+/* Both formats as an independent reader sees them. */
+static int read_back(const struct metrics *set)
+{
+	char folder[] = "/tmp/jbtrace-export-XXXXXX", text[64], strict[64], command[1024];
+	int status;
+
+	assert_non_null(mkdtemp(folder));
+	snprintf(text, sizeof(text), "%s/text", folder);
+	snprintf(strict, sizeof(strict), "%s/openmetrics", folder);
+	write_file(set, false, text);
+	write_file(set, true, strict);
+	snprintf(command, sizeof(command),
+		 "tests/e2e/exposition.py %s %s jbtrace_n_total 4000 9 jbtrace_n_total _other 24 "
+		 "jbtrace_paths_total '/no/\"such\"\\n\\\\ \\xef\\xbf\\xbd folder \\xc3\\xbc' 1 "
+		 "used_bytes 4000 110592 jbtrace_script_up 'a \"broken\" one\\n' 0",
+		 text, strict);
+	status = system(command);
+	unlink(text);
+	unlink(strict);
+	rmdir(folder);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* Both formats as an independent reader sees them. */
+static void test_parsers(void **state)
+{
+	struct exporter *e = exporter(3, HOUR_NS);
+	struct traced traced;
+	struct metrics set;
+	int status;
+
+	(void)state;
+	if (access("tests/e2e/exposition.py", X_OK)) {
+		print_message("skipped: tests/e2e/exposition.py is not here\n");
+		exporter_free(e);
+		skip();
+	}
+	traced = start(everything);
+	exporter_add(e, "lseek.jt", traced.run);
+	exporter_add_failed(e, "a \"broken\" one\n");
+	for (int i = 0; i < 50; i++)
+		seek(FD + i % 6, i * i * i, COUNT);
+	assert_int_not_equal(chdir("/no/\"such\"\n\\ \xff folder \xc3\xbc"), 0);
+	set = collect(e);
+	status = read_back(&set);
+	arena_free(set.arena);
+	exporter_remove(e, traced.run);
+	stop(&traced);
+	exporter_free(e);
+	if (status == 77) {
+		print_message("skipped: python3-prometheus-client is not installed\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+}
+
 static void test_failed_script(void **state)
 {
 	struct exporter *e = exporter(100, HOUR_NS);
@@ -697,12 +778,12 @@ static void test_failed_script(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_monotonic),     cmocka_unit_test(test_deleted_unseen),
-		cmocka_unit_test(test_histograms),    cmocka_unit_test(test_no_gaps),
-		cmocka_unit_test(test_limit),	      cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_two_scripts),   cmocka_unit_test(test_negative_sum),
-		cmocka_unit_test(test_values),	      cmocka_unit_test(test_odd_labels),
-		cmocka_unit_test(test_failed_script),
+		cmocka_unit_test(test_monotonic),   cmocka_unit_test(test_deleted_unseen),
+		cmocka_unit_test(test_histograms),  cmocka_unit_test(test_no_gaps),
+		cmocka_unit_test(test_limit),	    cmocka_unit_test(test_expiry),
+		cmocka_unit_test(test_two_scripts), cmocka_unit_test(test_negative_sum),
+		cmocka_unit_test(test_values),	    cmocka_unit_test(test_odd_labels),
+		cmocka_unit_test(test_parsers),	    cmocka_unit_test(test_failed_script),
 	};
 
 	if (jb_check_privileges(stderr)) {
