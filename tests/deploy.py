@@ -379,6 +379,68 @@ def dashboards_find_data():
         shutil.rmtree(folder)
 
 
+# --- names: what the scripts and jbtrace itself export ---
+
+SELF = 'BEGIN { @[1] = count(); printf("x"); } interval:ms:100 { exit(); }'
+
+
+def declared():
+    """metric name -> label names, as the scripts declare them."""
+    found = {}
+    for path in (ROOT / "scripts").glob("*.jt"):
+        for name, labels in re.findall(r'^metric "(\w+)" = .*?labels = \(([^)]*)\)', path.read_text(encoding="utf-8"), re.M | re.S):
+            found[name] = {label.strip() for label in labels.split(",")}
+    return found
+
+
+def samples(text):
+    """Of an exposition: metric name -> label names."""
+    found = {}
+    for name, labels in re.findall(r"^([a-z]\w+)(?:\{(.*)\})? ", text, re.M):
+        found.setdefault(name, set()).update(re.findall(r'(\w+)="', labels))
+    return found
+
+
+def own():
+    """What jbtrace says of itself, from a script that has a map and a call that can lose events."""
+    if os.geteuid() != 0:
+        raise Skip("not root")
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "x.prom"
+        done = subprocess.run([BUILD / "jbtrace", "-q", "-f", "prom", "-o", path, "-e", SELF], capture_output=True, text=True,
+                              timeout=20, check=False, stdin=subprocess.DEVNULL)
+        if done.returncode != 0 or not path.exists():
+            raise Failure(f"jbtrace -f prom: {done.stderr}")
+        return samples(path.read_text(encoding="utf-8"))
+
+
+def played():
+    text = "".join(f"{name} {value}\n" for part in (own_metrics, stream_metrics, function_metrics) for name, value in part(1))
+    found = {}
+    for name, labels in samples(text).items():
+        histogram_ = re.sub(r"_(bucket|sum|count)$", "", name)
+        if f"{histogram_}_bucket" in samples(text):
+            name = histogram_
+        found.setdefault(name, set()).update(labels - {"le"})
+    return found
+
+
+@test
+def names():
+    """The hosts that are played here have the metrics of real ones, with their labels, and no rule asks for others."""
+    real, here = declared() | own(), played()
+    for name, labels in here.items():
+        if real.get(name) != labels:
+            raise Failure(f"{name} with {labels}; a real host: {real.get(name)}")
+    if set(declared()) - set(here):
+        raise Failure(f"declared and played by no host: {set(declared()) - set(here)}")
+    for rule in all_rules():
+        used = set(re.findall(r"(?<![:\w])(?:jitterbuffer|jbtrace|process)_\w+(?!:)\b", rule["expr"]))
+        for name in used:
+            if name not in here and re.sub(r"_(bucket|sum|count)$", "", name) not in here:
+                raise Failure(f"{rule.get('alert') or rule.get('record')}: nobody exports {name}")
+
+
 # --- Kubernetes ---
 
 def daemonset():
@@ -478,6 +540,30 @@ def readme():
     absent = {link for link in linked if not (DEPLOY / link).exists()}
     if absent or files - linked:
         raise Failure(f"links to nothing: {absent}; not named: {files - linked}")
+
+
+@test
+def series_are_counted():
+    """README.md's count of series is what the script declares."""
+    script = (ROOT / "scripts/ffmpeg_jitter.jt").read_text(encoding="utf-8")
+    histograms = {name: len(bounds.split(",")) for name, bounds in re.findall(r"(_\w+) = bhist\(\$?\w+, ([^)]+)\)", script)}
+    counted = {}
+    for column, labels in re.findall(r'^metric "\w+" = (@[\w.]+) \{.*?labels = \(([^)]*)\)', script, re.M | re.S):
+        bounds = histograms.get(column.split(".")[-1])
+        label = "frames" if column == "@_size" else labels
+        counted[label] = counted.get(label, 0) + (1 if bounds is None else bounds + 3)  # and +Inf, sum, count
+    readme_ = (DEPLOY / "README.md").read_text(encoding="utf-8")
+    said = dict(re.findall(r"^\| ([\w ]+) \| (\d+) \|", readme_, re.M))
+    wanted = {
+        "process and function": counted["pid, function"],
+        "process that receives": counted["pid"] + counted["frames"] + 1,  # @inside, as jbtrace_inside
+        "stream": counted["pid, direction, ssrc, payload_type"],
+        "error of a function": counted["pid, function, error"],
+    }
+    if said != {what: str(n) for what, n in wanted.items()}:
+        raise Failure(f"README.md says {said}, the script makes {wanted}")
+    if f"({' + '.join(str(n) for n in wanted.values())}) × max_series" not in readme_:
+        raise Failure(f"README.md adds up something else: {wanted}")
 
 
 def main():

@@ -120,6 +120,38 @@ calls_run() {
 		[ "${wait_ms:-0}" -ge 36 ] && [ "${wait_ms:-999}" -le 60 ]
 }
 
+# The same run as metrics: the stream's series are what the relay did, the sender's calls what FFmpeg says of itself, and
+# each histogram holds every call.
+metrics_run() {
+	local in_port out_port calls counted frames
+	in_port=$(stream_port)
+	out_port=$(stream_port)
+	: >"$tmp/out.txt"
+	rm -f "$tmp/out.prom"
+	__BPFTRACE_NOTIFY_PROBES_ATTACHED=1 "$jbtrace" -f prom -o "$tmp/out.prom" "$script" >"$tmp/out.txt" 2>&1 </dev/null &
+	jbtrace_pid=$!
+	wait_armed || return 1
+	stream_receiver "$out_port" -c copy -f null - && stream_relay "$in_port" "$out_port" -s 8 -D 20 -U 20 -R 20 -k 3 -J 10 || return 1
+	stream_sender "$in_port" 4
+	wait "$sender_pid"
+	stream_end "$relay_pid"
+	stream_settle "$out_port"
+	kill -INT "$jbtrace_pid" 2>/dev/null
+	wait "$jbtrace_pid"
+	jbtrace_pid=
+	stream_stop
+	frames=$(sed -n 's/^frame=//p' "$tmp/sender.progress" | tail -n 1)
+	calls=$(series packet_count_total)
+	counted=$(series delay_seconds_count)
+	echo "av_interleaved_write_frame: jbtrace ${calls:-none}, its histogram ${counted:-none}, FFmpeg ${frames:-none}"
+	[ -n "$calls" ] && [ "$calls" = "$frames" ] && [ "$counted" = "$frames" ] &&
+		python3 tests/e2e/rfc3550.py "$tmp/truth.txt" 90000 --metrics "$tmp/out.prom"
+}
+
+series() { # NAME: of the sender's av_interleaved_write_frame
+	sed -n "s/^jitterbuffer_$1{pid=\"$sender_pid\",function=\"av_interleaved_write_frame\"} //p" "$tmp/out.prom"
+}
+
 # Through each of the eight system calls, with RTCP and garbage in between, by programs that are not FFmpeg: the counts
 # are what they say of themselves, and what cannot be seen of them is said in one sentence.
 syscalls_run() {
@@ -142,6 +174,7 @@ syscalls_run() {
 run_named() { # NAME, and as run_case
 	case $1 in
 	calls) calls_run >"$tmp/verdict.txt" ;;
+	metrics) metrics_run >"$tmp/verdict.txt" ;;
 	syscalls) syscalls_run >"$tmp/verdict.txt" ;;
 	*) run_case "$@" ;;
 	esac
@@ -153,6 +186,7 @@ filter=${1:-}
 [ -f "$script" ] || skip_all "$script is not there"
 command -v ffmpeg >/dev/null || skip_all "needs ffmpeg"
 count_case calls
+count_case metrics
 count_case syscalls
 count_case clean 3 -s 1
 count_case loss 4 -s 2 -D 50

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """What RFC 3550 says about a stream, calculated offline from rtp_relay's truth file.
 
-Usage: rfc3550.py TRUTH CLOCK_HZ [--check OUTPUT]. Prints one "name number" line per figure and stream. With
+Usage: rfc3550.py TRUTH CLOCK_HZ [--check OUTPUT | --metrics FILE]. Prints one "name number" line per figure and stream. With
 --check, compares with the last row of the biggest stream in jbtrace's output (the table whose columns are named PACKETS,
-LOST, REORDERED, DUPLICATES, JITTER_MS): counts must be equal, jitter close.
+LOST, REORDERED, DUPLICATES, JITTER_MS): counts must be equal, jitter close. With --metrics, with the series
+jitterbuffer_rtp_* of that stream as its receiver has it.
 """
 import re
 import sys
@@ -92,9 +93,23 @@ def last_record(path, ssrc):
     return {name: float(value) for name, value in found.items() if re.fullmatch(r"-?[\d.]+", str(value))}
 
 
+def metrics(path, ssrc):
+    """The same from an exposition of metrics."""
+    series = {"packets": "packets_total", "expected": "expected_packets_total", "lost": "lost_packets",
+              "reordered": "reordered_packets_total", "duplicates": "duplicate_packets_total", "jitter_s": "jitter_seconds"}
+    found = {}
+    with open(path, encoding="utf-8") as lines:
+        for name, labels, value in re.findall(r"^jitterbuffer_rtp_(\w+)\{(.*)\} (\S+)$", lines.read(), re.M):
+            if 'direction="in"' in labels and f'ssrc="{ssrc}"' in labels:
+                found.update({ours: float(value) for ours, theirs in series.items() if theirs == name})
+    if "jitter_s" in found:
+        found["jitter_ns"] = found.pop("jitter_s") * 1e9
+    return found
+
+
 def check(figures, got):
     if not got:
-        print("not ok: no row with LOST and REORDERED for this stream in the output")
+        print("not ok: nothing about this stream in the output")
         return False
     good = True
     for name, want in figures.items():
@@ -123,7 +138,8 @@ def main(argv):
         return 1
     if len(argv) == 5:
         ssrc, biggest = max(streams.items(), key=lambda item: item[1].packets)
-        return 0 if check(biggest.figures(), last_record(argv[4], ssrc)) else 1
+        read = {"--check": last_record, "--metrics": metrics}[argv[3]]
+        return 0 if check(biggest.figures(), read(argv[4], ssrc)) else 1
     for ssrc, stream in streams.items():
         print(f"ssrc {ssrc}")
         for name, value in stream.figures().items():
