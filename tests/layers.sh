@@ -13,6 +13,7 @@ run:      base model lookup out bpf-runtime/abi.h
 builtins: base model parser/check.h codegen/cg.h run/run.h lookup out/format.h out/out.h bpf-runtime/abi.h
 probes:   base model lookup parser/resolve.h codegen/cg.h run/run.h
 web:      base model out run/run.h run/export.h
+report:   base
 cli:      jbtrace.h scripts.h
 '
 folders=
