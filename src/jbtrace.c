@@ -22,6 +22,7 @@
 #include "parser/resolve.h"
 #include "probes/probes.h"
 #include "registry.h"
+#include "report/report.h"
 #include "run/run.h"
 #include "scripts.h"
 
@@ -451,4 +452,9 @@ const char *jb_bundled(const char *name, size_t *len, const char **nearest)
 	}
 	*nearest = near.best;
 	return NULL;
+}
+
+int jb_report(int argc, char **argv)
+{
+	return report_main(argc, argv);
 }

@@ -165,6 +165,11 @@ JB_API void jb_info(bool json, FILE *out);
 JB_API void jb_help_builtins(FILE *out);
 /* The same tables as subsections of a man page. */
 JB_API void jb_help_roff(FILE *out);
+/*
+ * The command `report`: what recordings of the formats csv and json add up to. argv[0] is "report", the rest is as in
+ * `jbtrace report --help`; the report goes to standard output, messages to stderr. An exit code.
+ */
+JB_API int jb_report(int argc, char **argv);
 /* Is there such an output format? */
 JB_API bool jb_has_format(const char *name);
 

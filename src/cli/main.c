@@ -129,6 +129,8 @@ int main(int argc, char **argv)
 	struct cli cli = { 0 };
 	int end = 1, err;
 
+	if (argc > 1 && strcmp(argv[1], "report") == 0)
+		return jb_report(argc - 1, argv + 1);
 	while (end < argc && strcmp(argv[end], "--"))
 		end++;
 	err = parse_options(&cli, end, argv);
