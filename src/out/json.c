@@ -2,7 +2,7 @@
  * The JSON printer: one object per line (LANGUAGE: section 15.2), each of them valid by RFC 8259 whatever bytes the
  * traced programs hold. Objects are written with ", " and ": ", arrays with ",".
  */
-#include "out/out.h"
+#include "out/json.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "out/columns.h"
+#include "out/out.h"
 #include "out/tables.h"
 #include "out/utf8.h"
 
@@ -32,7 +33,7 @@ static void put_escaped(struct buf *out, unsigned char c)
 		buf_putc(out, (char)c);
 }
 
-static void put_string(struct buf *out, const char *text, size_t len)
+void json_string(struct buf *out, const char *text, size_t len)
 {
 	buf_putc(out, '"');
 	while (len) {
@@ -58,7 +59,7 @@ static void put_string(struct buf *out, const char *text, size_t len)
 
 static void put_name(struct buf *out, const char *name)
 {
-	put_string(out, name, strlen(name));
+	json_string(out, name, strlen(name));
 	buf_puts(out, ": ");
 }
 
@@ -77,12 +78,17 @@ static void put_uint(struct buf *out, uint64_t u, bool negative)
 		buf_putc(out, '"');
 }
 
-static void put_int(struct buf *out, int64_t i)
+void json_uint(struct buf *out, uint64_t u)
+{
+	put_uint(out, u, false);
+}
+
+void json_int(struct buf *out, int64_t i)
 {
 	put_uint(out, i < 0 ? -(uint64_t)i : (uint64_t)i, i < 0);
 }
 
-static void put_real(struct buf *out, double real)
+void json_real(struct buf *out, double real)
 {
 	if (isfinite(real))
 		columns_real(out, real);
@@ -104,7 +110,7 @@ static void put_text(struct buf *out, const struct value *value)
 	struct buf text = { 0 };
 
 	value_text(&text, value);
-	put_string(out, text.data ? text.data : "", text.len);
+	json_string(out, text.data ? text.data : "", text.len);
 	buf_fini(&text);
 }
 
@@ -118,16 +124,16 @@ static void put_hist(struct buf *out, const struct record *record, const struct 
 		buf_puts(out, i ? ",{" : "{");
 		if (bucket->low != INT64_MIN) {
 			buf_puts(out, "\"min\": ");
-			put_int(out, bucket->low);
+			json_int(out, bucket->low);
 			buf_puts(out, ", ");
 		}
 		if (bucket->high != INT64_MAX) {
 			buf_puts(out, "\"max\": ");
-			put_int(out, bucket->high - 1);
+			json_int(out, bucket->high - 1);
 			buf_puts(out, ", ");
 		}
 		buf_puts(out, "\"count\": ");
-		put_uint(out, record_divided_count(record, hist, bucket), false);
+		json_uint(out, record_divided_count(record, hist, bucket));
 		buf_putc(out, '}');
 	}
 	buf_putc(out, ']');
@@ -187,7 +193,7 @@ static void put_key(struct buf *out, const struct value *key)
 	for (size_t i = 1; i + 1 < text.len; i++)
 		if (text.data[i] != ' ')
 			text.data[len++] = text.data[i];
-	put_string(out, text.data, len);
+	json_string(out, text.data, len);
 	buf_fini(&text);
 }
 
@@ -218,18 +224,18 @@ static void put_value(struct buf *out, const struct record *record, const struct
 		buf_puts(out, value->u ? "true" : "false");
 		break;
 	case VALUE_INT:
-		put_int(out, value->i);
+		json_int(out, value->i);
 		break;
 	case VALUE_UINT:
 	case VALUE_PTR:
-		put_uint(out, value->u, false);
+		json_uint(out, value->u);
 		break;
 	case VALUE_REAL:
-		put_real(out, value->real);
+		json_real(out, value->real);
 		break;
 	case VALUE_SYMBOL:
 		if (value->enumerated)
-			put_int(out, (int64_t)value->u);
+			json_int(out, (int64_t)value->u);
 		else
 			put_text(out, value);
 		break;
@@ -261,7 +267,7 @@ static void put_value(struct buf *out, const struct record *record, const struct
 static void put_type(struct buf *out, const char *type)
 {
 	buf_puts(out, "{\"type\": ");
-	put_string(out, type, strlen(type));
+	json_string(out, type, strlen(type));
 }
 
 static void print_text(struct buf *out, const struct record *record)
@@ -269,7 +275,7 @@ static void print_text(struct buf *out, const struct record *record)
 	/* system() has had this name in JSON since before it was called so. */
 	put_type(out, strcmp(record->source, "system") ? record->source : "syscall");
 	buf_puts(out, ", \"data\": ");
-	put_string(out, record->text, record->len);
+	json_string(out, record->text, record->len);
 	buf_puts(out, "}\n");
 }
 
@@ -309,7 +315,7 @@ static void put_head(struct out *out, const struct record *record, const char *t
 {
 	put_type(out->buf, type);
 	buf_puts(out->buf, ", \"name\": ");
-	put_string(out->buf, record->name, strlen(record->name));
+	json_string(out->buf, record->name, strlen(record->name));
 	buf_puts(out->buf, ", \"timestamp\": ");
 	put_time(out->buf, out_wall_ns(out, record));
 	buf_puts(out->buf, ", \"data\": ");
@@ -384,10 +390,10 @@ static void print_message(struct buf *out, const struct record *record)
 {
 	put_type(out, record->source);
 	buf_puts(out, ", \"msg\": ");
-	put_string(out, record->text, record->len);
+	json_string(out, record->text, record->len);
 	if (record->place.file) {
 		buf_puts(out, ", \"filename\": ");
-		put_string(out, record->place.file, strlen(record->place.file));
+		json_string(out, record->place.file, strlen(record->place.file));
 		buf_printf(out, ", \"line\": %u, \"col\": %u", record->place.line,
 			   record->place.column);
 	}
