@@ -74,9 +74,11 @@ struct run {
 	uint64_t bad_records;  /* records that fit no site */
 
 	VEC(int) links;
-	unsigned n_attached; /* targets, begin and end included */
-	unsigned n_skipped;  /* targets of the probe being attached that the kernel refused */
-	bool *left_out;	     /* per target: it is not attached */
+	unsigned n_attached;	/* targets, begin and end included */
+	unsigned n_skipped;	/* targets of the probe being attached that the kernel refused */
+	bool *left_out;		/* per target: it is not attached */
+	run_print_fn *on_print; /* run_watch_prints */
+	void *on_print_arg;
 	int poll_fd, timer_fd, pid_fd, child_fd;
 	bool armed;	     /* everything is attached: end probes and the maps belong to closing */
 	bool acting;	     /* an event is being handled */

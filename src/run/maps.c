@@ -408,7 +408,15 @@ void maps_print(struct run *run, const struct plan_map *map, const struct value 
 		.wall_ns = run_wall_ns(run),
 	};
 
+	if (run->on_print)
+		run->on_print(run->on_print_arg, map, value);
 	out_record(&run->out, &record);
+}
+
+void run_watch_prints(struct run *run, run_print_fn *fn, void *arg)
+{
+	run->on_print = fn;
+	run->on_print_arg = arg;
 }
 
 int run_print_map(struct run *run, const struct plan_map *plan, int64_t top, int64_t div)

@@ -271,6 +271,29 @@ static void total_missed(struct run *run)
 	}
 }
 
+/* A probe of which nothing is attached; that the kernel cannot probe some functions of a glob is another matter. */
+static bool is_missing(const struct run *run, const struct plan_probe *probe)
+{
+	for (unsigned i = 0; i < probe->n_targets; i++)
+		if (!run->left_out[probe->targets[i]->id])
+			return false;
+	return probe->n_targets > 0 && probe->role == 0;
+}
+
+void run_status(const struct run *run, struct run_status *status)
+{
+	const struct plan_probe *probe;
+
+	*status = (struct run_status){ .probes = run->n_attached };
+	vec_each (probe, &run->plan->probes)
+		status->missing += is_missing(run, probe) ? probe->n_targets : 0;
+	for (size_t i = 0; i < run->plan->sites.n; i++)
+		status->events += run->site_events[i];
+	for (size_t i = 0; i < run->plan->counters.n; i++)
+		if (run->plan->counters.data[i].kind == COUNTER_LOST)
+			status->lost += run->counters[i].n;
+}
+
 void report_totals(struct run *run)
 {
 	report_read(run);

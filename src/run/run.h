@@ -53,6 +53,18 @@ bool run_is_done(const struct run *run);
 bool run_share_output(struct run *run, const struct run *other);
 /* Ask it to end: the next run_step returns 0. Safe in a signal handler's deferred path, not in the handler. */
 void run_ask_exit(struct run *run, int code);
+/* What can be said of a run without asking the kernel. */
+struct run_status {
+	unsigned
+		probes; /* attached ones; a glob counts as often as it matches, without what the kernel cannot probe */
+	unsigned missing; /* could not be attached */
+	uint64_t events;  /* handled */
+	uint64_t lost;	  /* found no room, as counted a second ago at most */
+};
+void run_status(const struct run *run, struct run_status *status);
+/* Be told of maps that the script prints (not of those at the end). One listener; NULL: none any more. */
+typedef void run_print_fn(void *arg, const struct plan_map *map, const struct value *value);
+void run_watch_prints(struct run *run, run_print_fn *fn, void *arg);
 /* Detach side by side, end probes, drain, lost events, maps. Frees run. Returns the exit code: 1 when output was lost. */
 int run_close(struct run *run);
 
