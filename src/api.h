@@ -9,4 +9,7 @@ struct jb_run {
 	struct run *run;
 };
 
+/* Copy an options struct of an older or newer caller; what it does not have is 0. `from` may be NULL. */
+void copy_options(void *to, size_t size, const void *from);
+
 #endif

@@ -84,8 +84,7 @@ const char *jb_version(void)
 	return JB_VERSION;
 }
 
-/* Copy an options struct of an older or newer caller. */
-static void copy_options(void *to, size_t size, const void *from)
+void copy_options(void *to, size_t size, const void *from)
 {
 	size_t given = 0;
 

@@ -9,6 +9,10 @@
 #include "api.h"
 #include "base/mem.h"
 #include "run/run.h"
+#include "web/web.h"
+
+#define MAX_SERIES 10000
+#define EXPIRE_NS  (300 * UINT64_C(1000000000))
 
 struct script {
 	char *name;
@@ -19,7 +23,8 @@ struct jb_session {
 	FILE *messages;
 	struct script scripts[RUNS_MAX];
 	size_t n;
-	int code; /* the first that was not 0 of those that ended */
+	int code;	 /* the first that was not 0 of those that ended */
+	struct web *web; /* NULL: no port is served */
 };
 
 struct jb_session *jb_session_new(FILE *messages)
@@ -46,34 +51,61 @@ int jb_session_add(struct jb_session *session, const char *name, struct jb_run *
 		if (run_share_exposition(run->run, session->scripts[i].run->run))
 			break;
 	session->n++;
+	if (session->web)
+		web_add(session->web, name, run->run);
 	return 0;
 }
 
 void jb_session_add_failed(struct jb_session *session, const char *name, const char *why)
 {
-	(void)session;
-	(void)name;
-	(void)why;
+	if (session->web)
+		web_add_failed(session->web, name, why);
 }
 
-int jb_session_listen(struct jb_session *session, const struct jb_listen *listen)
+int jb_session_listen(struct jb_session *session, const struct jb_listen *given)
 {
-	(void)listen;
-	fprintf(session->messages, "jbtrace: error: not supported yet: --listen\n");
-	return -ENOTSUP;
+	struct jb_listen listen;
+	struct web_options options;
+	int err;
+
+	copy_options(&listen, sizeof(listen), given);
+	options = (struct web_options){
+		.address = listen.address,
+		.port = listen.port,
+		.user = listen.user,
+		.password = listen.password,
+		.cert_file = listen.cert_file,
+		.key_file = listen.key_file,
+		.export = { .max_series = listen.max_series ? listen.max_series : MAX_SERIES,
+			    .expire_ns = listen.expire_ns ? listen.expire_ns : EXPIRE_NS },
+		.messages = session->messages,
+	};
+	if (session->web)
+		return -EALREADY;
+	err = web_open(&session->web, &options);
+	for (size_t i = 0; !err && i < session->n; i++)
+		web_add(session->web, session->scripts[i].name, session->scripts[i].run->run);
+	return err;
 }
 
 unsigned jb_session_port(const struct jb_session *session)
 {
-	(void)session;
-	return 0;
+	return session->web ? web_port(session->web) : 0;
 }
 
-static int end_script(struct jb_session *session, size_t index)
+/* `wanted`: the user took it out, so that its end is no news. */
+static int end_script(struct jb_session *session, size_t index, bool wanted)
 {
 	struct script *script = &session->scripts[index];
-	int code = jb_stop(script->run);
+	int code;
 
+	if (session->web)
+		web_release(session->web, script->run->run);
+	code = jb_stop(script->run);
+	if (session->web && wanted)
+		web_forget(session->web, script->name);
+	else if (session->web)
+		web_ended(session->web, script->name, code);
 	if (!session->code)
 		session->code = code;
 	free(script->name);
@@ -86,7 +118,7 @@ int jb_session_remove(struct jb_session *session, const char *name)
 {
 	for (size_t i = 0; i < session->n; i++)
 		if (strcmp(session->scripts[i].name, name) == 0)
-			return end_script(session, i);
+			return end_script(session, i, true);
 	return -ENOENT;
 }
 
@@ -94,12 +126,14 @@ int jb_session_step(struct jb_session *session, int timeout_ms)
 {
 	struct run *runs[RUNS_MAX];
 
+	if (session->web)
+		web_turn(session->web);
 	for (size_t i = 0; i < session->n; i++)
 		runs[i] = session->scripts[i].run->run;
-	if (!run_step_all(runs, session->n, -1, timeout_ms))
+	if (!run_step_all(runs, session->n, session->web ? web_fd(session->web) : -1, timeout_ms))
 		for (size_t i = session->n; i-- > 0;)
 			if (run_is_done(session->scripts[i].run->run))
-				end_script(session, i);
+				end_script(session, i, false);
 	return session->n > 0;
 }
 
@@ -107,8 +141,10 @@ int jb_session_close(struct jb_session *session)
 {
 	int code;
 
+	web_close(session->web);
+	session->web = NULL;
 	while (session->n)
-		end_script(session, 0);
+		end_script(session, 0, true);
 	code = session->code;
 	free(session);
 	return code;
