@@ -32,6 +32,9 @@ struct cli {
 	unsigned n_named;
 	struct jb_options compile;
 	struct jb_run_options run;
+	struct jb_listen listen; /* --listen and what goes with it */
+	bool listens;
+	char listen_address[64], listen_user[128], listen_password[256];
 	bool warnings, no_warnings, ignored;
 	pid_t child;
 	bool child_released; /* by child_release: it is ours to end */
@@ -43,6 +46,14 @@ int complain_to(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2
 /* Options, in any order among the other words, which `optind` points to afterwards. 0, or the exit code. */
 int parse_options(struct cli *cli, int argc, char **argv);
 void print_usage(FILE *out);
+
+/* listen.c */
+int set_listen(struct cli *cli, const char *value);
+int set_listen_user(struct cli *cli, const char *value);
+int set_series(struct cli *cli, const char *value);
+int set_expire(struct cli *cli, const char *value);
+/* Serve when that is asked for: before anything is attached, so that a mistake costs nothing. 0, or the exit code. */
+int open_listen(struct cli *cli, struct jb_session *session);
 
 /* child.c: the command of -c. */
 /* Start it, held back until everything is attached. 0, or the exit code. */

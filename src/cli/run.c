@@ -136,6 +136,9 @@ static int trace(struct cli *cli, struct jobs *jobs)
 		return code;
 	catch_signals();
 	session = jb_session_new(stderr);
+	code = open_listen(cli, session);
+	if (code)
+		return jb_session_close(session), code;
 	code = start_jobs(cli, jobs, session, &n);
 	if (notify && n) {
 		puts(NOTIFY);
