@@ -173,6 +173,15 @@ JB_API int jb_report(int argc, char **argv);
 /* Is there such an output format? */
 JB_API bool jb_has_format(const char *name);
 
+/*
+ * A mistake in a text that is no script, in the form of those in scripts: name:line:column, the line, a mark under the
+ * bytes from begin to end. `hint` may be NULL.
+ */
+JB_API void jb_tell_mistake(const struct jb_source *source, size_t begin, size_t end, FILE *out,
+			    const char *hint, const char *text);
+/* Which of the words is meant by one that is none of them; NULL: none is near. */
+JB_API const char *jb_nearest(const char *word, const char *const *words, size_t n);
+
 /* The scripts inside the program. NULL: no such name; then *nearest is one that resembles it, or NULL. */
 JB_API const char *jb_bundled(const char *name, size_t *len, const char **nearest);
 

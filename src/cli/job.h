@@ -37,6 +37,7 @@ struct jobs {
 int text_find(struct text *text, const char *word, FILE *messages);
 /* The same, but a file of that name in the current folder comes before a bundled script. */
 int text_find_near(struct text *text, const char *word, FILE *messages);
+int text_read(struct text *text, const char *path, FILE *messages);
 int text_read_stdin(struct text *text, FILE *messages);
 int text_copy(struct text *text, const char *name, const char *from, size_t len);
 /* What a script is called in files and metrics: without folder and suffix. Heap. */

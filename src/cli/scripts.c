@@ -65,6 +65,13 @@ static int read_path(struct text *text, const char *path, FILE *messages)
 	return err;
 }
 
+int text_read(struct text *text, const char *path, FILE *messages)
+{
+	int err = name_text(text, path, messages);
+
+	return err ? err : read_path(text, path, messages);
+}
+
 int text_read_stdin(struct text *text, FILE *messages)
 {
 	int err = name_text(text, "stdin", messages);
@@ -145,12 +152,8 @@ int text_find(struct text *text, const char *word, FILE *messages)
 
 int text_find_near(struct text *text, const char *word, FILE *messages)
 {
-	int err;
-
-	if (access(word, F_OK))
-		return text_find(text, word, messages);
-	err = name_text(text, word, messages);
-	return err ? err : read_path(text, word, messages);
+	return access(word, F_OK) ? text_find(text, word, messages)
+				  : text_read(text, word, messages);
 }
 
 char *text_short_name(const struct text *text)
