@@ -187,7 +187,7 @@ static double number_of(const struct value *record, const char *name)
 	return member ? value_number(member) : NAN;
 }
 
-struct tally *tally_of(const struct value *value)
+struct tally *buckets_of(const struct value *value)
 {
 	const struct value *hist = value->kind == VALUE_HIST ? value : value_member(value, "_hist");
 	struct tally *tally;
@@ -231,7 +231,7 @@ static struct tally *joined(const struct tally *a, const struct tally *b)
 	return sum;
 }
 
-void tally_add(struct tally **into, const struct tally *from)
+void buckets_add(struct tally **into, const struct tally *from)
 {
 	struct tally *sum, *old = *into, *none = NULL;
 
@@ -244,7 +244,7 @@ void tally_add(struct tally **into, const struct tally *from)
 	*into = sum;
 }
 
-void tally_subtract(struct tally **from, const struct tally *what)
+void buckets_subtract(struct tally **from, const struct tally *what)
 {
 	size_t size = sizeof(*what) + (what ? what->n : 0) * sizeof(*what->buckets);
 	struct tally *negative;
@@ -256,6 +256,6 @@ void tally_subtract(struct tally **from, const struct tally *what)
 	negative->sum = -negative->sum;
 	for (uint32_t i = 0; i < negative->n; i++)
 		negative->buckets[i].count = -negative->buckets[i].count;
-	tally_add(from, negative);
+	buckets_add(from, negative);
 	free(negative);
 }

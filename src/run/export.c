@@ -74,10 +74,10 @@ static void retire(struct script *script)
 {
 	for (struct table *table = script->tables; table; table = table->next)
 		if (table->live)
-			table_retire(table);
+			series_table_retire(table);
 	for (int i = 0; i < OWN_TABLES; i++)
 		if (script->own[i] && script->own[i]->live)
-			table_retire(script->own[i]);
+			series_table_retire(script->own[i]);
 }
 
 void exporter_add(struct exporter *exporter, const char *name, struct run *run)
@@ -144,7 +144,7 @@ static void read_row(struct reading *r, const struct value *key, const struct va
 	struct row *row;
 
 	make_key(r, key);
-	row = table_row(table, r->key.data, &r->exporter->collect);
+	row = series_table_row(table, r->key.data, &r->exporter->collect);
 	if (key)
 		row->pid = pid_of(table, key);
 	for (unsigned i = 0; i < table->n_columns; i++)
@@ -195,7 +195,7 @@ static bool is_set(struct run *run, const struct plan_map *plan)
 /* A number that only grows is there from the start; what may fall has to have a value. */
 static bool is_shown(struct run *run, const struct table *table)
 {
-	return table_remembers(table) || is_set(run, table->map);
+	return series_table_remembers(table) || is_set(run, table->map);
 }
 
 /* Only what was cleared since the run began is still there when a key is deleted. */
@@ -224,7 +224,7 @@ static int read_table(struct exporter *exporter, struct run *run, struct table *
 	arena_reset(run_scratch(run));
 	if (!err) {
 		expire(&r, run);
-		table_sweep(table, &exporter->collect);
+		series_table_sweep(table, &exporter->collect);
 	}
 	arena_reset(run_scratch(run));
 	buf_fini(&r.key);
@@ -233,7 +233,7 @@ static int read_table(struct exporter *exporter, struct run *run, struct table *
 
 static void count_rows(struct exporter *exporter, struct run *run, struct table *table)
 {
-	struct row *row = table_row(table, "", &exporter->collect);
+	struct row *row = series_table_row(table, "", &exporter->collect);
 
 	for (unsigned i = 0; i < table->n_columns; i++) {
 		struct value n = value_uint(0);
@@ -247,7 +247,7 @@ static void count_rows(struct exporter *exporter, struct run *run, struct table 
 		}
 		cell_feed(&table->columns[i], &row->cells[i], &n);
 	}
-	table_sweep(table, &exporter->collect);
+	series_table_sweep(table, &exporter->collect);
 }
 
 /* Each map on its own: one that cannot be read leaves the others alone. */

@@ -223,7 +223,7 @@ void tables_free(struct table *tables)
 
 		for (unsigned i = 0; i < tables->n_columns; i++)
 			family_detach(tables->columns[i].family, &tables->columns[i]);
-		table_free(tables);
+		series_table_free(tables);
 		tables = next;
 	}
 }

@@ -195,7 +195,7 @@ static void feed_row(struct exporter *exporter, const struct script *script, int
 		metrics_label_value(&key, label, strlen(label));
 		buf_putc(&key, KEY_END);
 	}
-	row = table_row(table, key.data, &exporter->collect);
+	row = series_table_row(table, key.data, &exporter->collect);
 	for (unsigned i = 0; i < table->n_columns; i++) {
 		struct value n = value_uint(numbers[i]);
 
@@ -211,7 +211,7 @@ static void feed_sums(struct exporter *exporter, const struct script *script, in
 
 	vec_each (sum, &sums->list)
 		feed_row(exporter, script, kind, sum->label, sum->n);
-	table_sweep(script->own[kind], &exporter->collect);
+	series_table_sweep(script->own[kind], &exporter->collect);
 }
 
 /* --- what a run counts --- */
@@ -227,7 +227,7 @@ static void feed_script(struct exporter *exporter, const struct script *script)
 		if (run->plan->counters.data[i].kind == COUNTER_RUNTIME)
 			n[2] += run->counters[i].n;
 	feed_row(exporter, script, OWN_SCRIPT, NULL, n);
-	table_sweep(script->own[OWN_SCRIPT], &exporter->collect);
+	series_table_sweep(script->own[OWN_SCRIPT], &exporter->collect);
 }
 
 /* "exec.jt:7 printf": a place that stays when the script is changed elsewhere on the line. */
@@ -294,7 +294,7 @@ static void feed_maps(struct exporter *exporter, const struct script *script)
 		n[2] = map->max_entries;
 		feed_row(exporter, script, OWN_MAP, map->name, n);
 	}
-	table_sweep(script->own[OWN_MAP], &exporter->collect);
+	series_table_sweep(script->own[OWN_MAP], &exporter->collect);
 }
 
 static void feed_targets(struct exporter *exporter, const struct script *script,

@@ -45,7 +45,7 @@ static void cell_restart(const struct column *column, struct cell *cell)
 		return;
 	cell->base += cell->last;
 	cell->last = 0;
-	tally_add(&cell->tally_base, cell->tally_last);
+	buckets_add(&cell->tally_base, cell->tally_last);
 	free(cell->tally_last);
 	cell->tally_last = NULL;
 }
@@ -70,12 +70,12 @@ static void feed_counter(struct cell *cell, double number)
 
 static void feed_tally(struct column *column, struct cell *cell, const struct value *value)
 {
-	struct tally *tally = tally_of(value);
+	struct tally *tally = buckets_of(value);
 
 	tally->sum = scaled(tally->sum, column->scale);
 	bounds_add(&column->bounds, tally);
 	if (cell->fed) {
-		tally_add(&cell->tally_next, tally);
+		buckets_add(&cell->tally_next, tally);
 		free(tally);
 	} else {
 		cell->tally_next = tally;
@@ -103,7 +103,7 @@ static void take_tally(const struct column *column, struct cell *cell)
 	if (fell)
 		cell_restart(column, cell);
 	if (fell && column->fall == FALL_PAST)
-		tally_subtract(&cell->tally_base, cell->tally_next);
+		buckets_subtract(&cell->tally_base, cell->tally_next);
 	free(cell->tally_last);
 	cell->tally_last = cell->tally_next;
 	cell->tally_next = NULL;
@@ -239,7 +239,7 @@ static struct row *row_new(struct table *table, const char *key, uint64_t hash, 
 	return row;
 }
 
-struct row *table_row(struct table *table, const char *key, const struct collect *collect)
+struct row *series_table_row(struct table *table, const char *key, const struct collect *collect)
 {
 	uint64_t hash = hash_of(key);
 	struct row *row;
@@ -273,7 +273,7 @@ static void row_forget(struct table *table, struct row *row)
 		if (is_monotonic(column) && !(row->expired && cell->admitted)) {
 			cell_restart(column, cell);
 			column->other.base += cell->base;
-			tally_add(&column->other.tally_base, cell->tally_base);
+			buckets_add(&column->other.tally_base, cell->tally_base);
 			column->has_other = true;
 		}
 		column->family->n_admitted -= cell->admitted;
@@ -283,7 +283,7 @@ static void row_forget(struct table *table, struct row *row)
 	free(row);
 }
 
-void table_free(struct table *table)
+void series_table_free(struct table *table)
 {
 	for (size_t i = 0; i < table->n_rows; i++)
 		row_forget(table, table->rows[i]);
@@ -296,7 +296,7 @@ void table_free(struct table *table)
 	arena_free(table->arena);
 }
 
-bool table_remembers(const struct table *table)
+bool series_table_remembers(const struct table *table)
 {
 	for (unsigned i = 0; i < table->n_columns; i++)
 		if (is_monotonic(&table->columns[i]))
@@ -332,7 +332,7 @@ static void row_take(struct table *table, struct row *row, bool absent)
 			cell_take(&table->columns[i], &row->cells[i]);
 }
 
-void table_sweep(struct table *table, const struct collect *collect)
+void series_table_sweep(struct table *table, const struct collect *collect)
 {
 	size_t n = 0;
 
@@ -352,7 +352,7 @@ void table_sweep(struct table *table, const struct collect *collect)
 	index_rows(table);
 }
 
-void table_retire(struct table *table)
+void series_table_retire(struct table *table)
 {
 	for (size_t i = 0; i < table->n_rows; i++)
 		for (unsigned c = 0; c < table->n_columns; c++)
@@ -545,8 +545,8 @@ static void add_over(struct column *column, const struct cell *cell)
 		return;
 	column->has_other = true;
 	column->sum_over.base += cell->base + cell->last;
-	tally_add(&column->sum_over.tally_base, cell->tally_base);
-	tally_add(&column->sum_over.tally_base, cell->tally_last);
+	buckets_add(&column->sum_over.tally_base, cell->tally_base);
+	buckets_add(&column->sum_over.tally_base, cell->tally_last);
 }
 
 static void write_row(struct table *table, const struct row *row, struct metrics *set)
@@ -577,7 +577,7 @@ static void write_other(struct column *column, struct metrics *set)
 	for (unsigned i = 0; i < n; i++)
 		labels[i] = "_other";
 	column->sum_over.base += column->other.base;
-	tally_add(&column->sum_over.tally_base, column->other.tally_base);
+	buckets_add(&column->sum_over.tally_base, column->other.tally_base);
 	if (n && column->has_other)
 		write_cell(column, &column->sum_over, labels, "\xff_other", set);
 	cell_fini(&column->sum_over);

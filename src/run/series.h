@@ -115,21 +115,21 @@ struct table {
 	uint64_t n_read; /* rows that the map had */
 };
 
-void table_free(struct table *table);
+void series_table_free(struct table *table);
 /* The row of these labels, made when it is new. */
-struct row *table_row(struct table *table, const char *key, const struct collect *collect);
+struct row *series_table_row(struct table *table, const char *key, const struct collect *collect);
 /* After all rows of a collect were seen: those that are gone or whose process is are forgotten, as far as that may be. */
-void table_sweep(struct table *table, const struct collect *collect);
+void series_table_sweep(struct table *table, const struct collect *collect);
 /* Has it columns that only grow? */
-bool table_remembers(const struct table *table);
+bool series_table_remembers(const struct table *table);
 /* The run is gone: what was counted stays as the base of what comes. */
-void table_retire(struct table *table);
+void series_table_retire(struct table *table);
 
 /* A value as a label has it: one line, valid UTF-8. */
 void series_label(struct buf *out, const struct value *value);
 /*
  * `value` is scaled by the column. Keys that differ and are written alike are one row: what only grows is added up, of
- * other things the last one counts. It becomes the series' value in table_sweep.
+ * other things the last one counts. It becomes the series' value in series_table_sweep.
  */
 void cell_feed(struct column *column, struct cell *cell, const struct value *value);
 
@@ -140,10 +140,10 @@ void series_write(struct table *table, struct metrics *set);
 /* buckets.c */
 void bounds_add(struct bounds *bounds, const struct tally *tally);
 /* A copy with at most four buckets per power of two, with count and sum. Heap. */
-struct tally *tally_of(const struct value *value);
-void tally_add(struct tally **into, const struct tally *from);
+struct tally *buckets_of(const struct value *value);
+void buckets_add(struct tally **into, const struct tally *from);
 /* Counts may wrap around, so that they are right again when what is too much was added. */
-void tally_subtract(struct tally **from, const struct tally *what);
+void buckets_subtract(struct tally **from, const struct tally *what);
 
 /* processes.c: which processes have gone, and since when. */
 struct processes *processes_new(uint64_t expire_ns);

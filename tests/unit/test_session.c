@@ -58,7 +58,8 @@ static FILE *run_both(const char *const scripts[2], const char *const formats[2]
 static const char *emitter(char *text, size_t room, const char *who)
 {
 	snprintf(text, room,
-		 "config = { print_maps_on_exit = 0 } begin { emit(\"x\", whose_%s = \"begin of %s\"); } "
+		 "config = { print_maps_on_exit = 0 } begin { emit(\"x\", whose_%s = \"begin of "
+		 "%s\"); } "
 		 "interval:ms:5 { emit(\"x\", whose_%s = \"row of %s\"); @n++; "
 		 "if (@n == %d) { exit(); } } "
 		 "end { emit(\"x\", whose_%s = \"end of %s\"); }",
