@@ -65,6 +65,7 @@ static struct script *take_script(struct exporter *exporter, const char *name)
 			end = &(*end)->next;
 		*end = script;
 	}
+	script->shown = true;
 	arena_free(arena);
 	return script;
 }
@@ -94,6 +95,16 @@ void exporter_add(struct exporter *exporter, const char *name, struct run *run)
 void exporter_add_failed(struct exporter *exporter, const char *name)
 {
 	take_script(exporter, name);
+}
+
+void exporter_forget(struct exporter *exporter, const char *name)
+{
+	struct arena *arena = arena_new();
+	struct script *script = find_script(exporter, names_script(arena, name));
+
+	if (script && !script->run)
+		script->shown = false;
+	arena_free(arena);
 }
 
 /* --- reading --- */

@@ -18,11 +18,16 @@ struct export_options {
 
 struct exporter *exporter_new(const struct export_options *options);
 void exporter_free(struct exporter *exporter);
-/* `name` is the script's. The run must be removed before it is closed. */
+/*
+ * `name` is the script's. The run must be removed before it is closed. Then its series are gone, jbtrace_script_up is 0,
+ * and what it had counted waits for a script of this name to be added again.
+ */
 void exporter_add(struct exporter *exporter, const char *name, struct run *run);
 void exporter_remove(struct exporter *exporter, struct run *run);
 /* As exporter_remove, but what was read last stays in the export, until a script of this name is added again. */
 void exporter_end(struct exporter *exporter, struct run *run);
+/* It was removed and is not missed: no jbtrace_script_up any more. */
+void exporter_forget(struct exporter *exporter, const char *name);
 /* A script that does not run: jbtrace_script_up{script} 0. */
 void exporter_add_failed(struct exporter *exporter, const char *name);
 /*

@@ -13,6 +13,7 @@ struct script {
 	struct script *next;
 	char *name;
 	struct run *run;      /* NULL: it does not run (any more) */
+	bool shown;	      /* it ought to run */
 	struct table *tables; /* one per exported map, and one for emit */
 	struct table *rows;   /* that one; NULL: it emits nothing */
 	struct table *own[OWN_TABLES];

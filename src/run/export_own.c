@@ -41,6 +41,7 @@ enum own {
 	OWN_EVENTS,
 	OWN_LOST,
 	OWN_WARNINGS,
+	OWN_UNWRITTEN,
 	OWN_MAP_FULL,
 	OWN_MAP_ENTRIES,
 	OWN_MAP_MAX,
@@ -80,6 +81,8 @@ static const struct {
 		       METRIC_COUNTER, LABEL_SITE },
 	[OWN_WARNINGS] = { "jbtrace_warnings_total", "Runtime warnings: divisions by zero and the like.",
 			   METRIC_COUNTER, LABEL_SCRIPT },
+	[OWN_UNWRITTEN] = { "jbtrace_dropped_rows_total", "Rows of output that a file had no room for.", METRIC_COUNTER,
+			    LABEL_SCRIPT },
 	[OWN_MAP_FULL] = { "jbtrace_map_full_total", "Updates of new keys lost because the map was full.",
 			   METRIC_COUNTER, LABEL_MAP },
 	[OWN_MAP_ENTRIES] = { "jbtrace_map_entries", "Keys in the map.", METRIC_GAUGE, LABEL_MAP },
@@ -98,13 +101,17 @@ static const struct {
 };
 /* clang-format on */
 
+#define OWN_COLUMNS 4 /* at most, in one table */
+
 /* Which of them are columns of which table. */
 static const struct {
 	enum own_label labels;
-	enum own columns[3];
+	enum own columns[OWN_COLUMNS];
 	unsigned n;
 } tables[OWN_TABLES] = {
-	[OWN_SCRIPT] = { LABEL_SCRIPT, { OWN_ATTACHED, OWN_EVENTS, OWN_WARNINGS }, 3 },
+	[OWN_SCRIPT] = { LABEL_SCRIPT,
+			 { OWN_ATTACHED, OWN_EVENTS, OWN_WARNINGS, OWN_UNWRITTEN },
+			 4 },
 	[OWN_SITE] = { LABEL_SITE, { OWN_LOST }, 1 },
 	[OWN_MAP] = { LABEL_MAP, { OWN_MAP_FULL, OWN_MAP_ENTRIES, OWN_MAP_MAX }, 3 },
 	[OWN_TARGET] = { LABEL_PROBE, { OWN_PROBE_ATTACHED }, 1 },
@@ -158,7 +165,7 @@ void own_bind(struct exporter *exporter, struct script *script)
 
 struct sum {
 	const char *label;
-	uint64_t n[3];
+	uint64_t n[OWN_COLUMNS];
 };
 
 struct sums {
@@ -219,7 +226,7 @@ static void feed_sums(struct exporter *exporter, const struct script *script, in
 static void feed_script(struct exporter *exporter, const struct script *script)
 {
 	const struct run *run = script->run;
-	uint64_t n[3] = { run->n_attached, 0, 0 };
+	uint64_t n[OWN_COLUMNS] = { run->n_attached, 0, 0, run->out.dropped };
 
 	for (size_t i = 0; i < run->plan->sites.n; i++)
 		n[1] += run->site_events[i];
@@ -469,8 +476,9 @@ void own_write(struct exporter *exporter, struct metrics *set)
 
 	put(exporter, set, OWN_BUILD_INFO, JB_VERSION, 1);
 	for (script = exporter->scripts; script; script = script->next)
-		put(exporter, set, OWN_UP, arena_strdup(set->arena, script->name),
-		    script->run != NULL);
+		if (script->shown)
+			put(exporter, set, OWN_UP, arena_strdup(set->arena, script->name),
+			    script->run != NULL);
 	put_series(exporter, set);
 	put(exporter, set, OWN_SCRAPE_SECONDS, NULL, exporter->scrape_seconds);
 	put(exporter, set, OWN_SCRAPES, NULL, (double)++exporter->n_scrapes);

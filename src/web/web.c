@@ -192,6 +192,7 @@ void web_ended(struct web *web, const char *name, int code)
 void web_forget(struct web *web, const char *name)
 {
 	forget_ended(web, name);
+	exporter_forget(web->exporter, name);
 }
 
 /* --- the turn --- */

@@ -218,6 +218,8 @@ static void test_monotonic(void **state)
 	stop(&traced);
 	assert_false(is_there(e, n, label));
 	assert_value(e, "jbtrace_script_up", "lseek", 0);
+	exporter_forget(e, "lseek.jt");
+	assert_false(is_there(e, "jbtrace_script_up", "lseek"));
 	traced = start(counting);
 	exporter_add(e, "lseek.jt", traced.run);
 	assert_value(e, n, label, 16);
@@ -677,6 +679,77 @@ static void test_odd_labels(void **state)
 	exporter_free(e);
 }
 
+/* What the kernel counted: keys that a full map had no room for, divisions by zero. */
+static void test_counters_of_the_kernel(void **state)
+{
+	struct exporter *e = exporter(100, HOUR_NS);
+	struct traced traced = start("let @n = percpuhash(2); " PROBE
+				     "{ @n[args.fd] = count(); @x = 1 / args.offset; }");
+	struct metrics set;
+
+	(void)state;
+	exporter_add(e, "lseek.jt", traced.run);
+	for (int i = 0; i < 10; i++)
+		seek(FD + i / 2, i % 3, COUNT); /* 5 keys, and 0 four times */
+	set = collect(e);
+	assert_float_equal(value_of(&set, "jbtrace_map_full_total", "lseek,@n"), 6, 0);
+	assert_float_equal(value_of(&set, "jbtrace_map_entries", "lseek,@n"), 2, 0);
+	assert_float_equal(value_of(&set, "jbtrace_map_max_entries", "lseek,@n"), 2, 0);
+	assert_float_equal(value_of(&set, "jbtrace_warnings_total", "lseek"), 4, 0);
+	arena_free(set.arena);
+	exporter_remove(e, traced.run);
+	stop(&traced);
+	exporter_free(e);
+}
+
+__attribute__((noipa)) int called(int n);
+__attribute__((noipa)) int called(int n)
+{
+	return n + 1;
+}
+
+static bool set_kernel_stats(char value)
+{
+	int fd = open("/proc/sys/kernel/bpf_stats_enabled", O_WRONLY);
+	bool good = fd >= 0 && write(fd, &value, 1) == 1;
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+/* Hits are there as long as the kernel counts, which is not for us to switch on. */
+static void test_hits(void **state)
+{
+	struct exporter *e = exporter(100, HOUR_NS);
+	char self[256], script[512], label[512];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	struct traced traced;
+
+	(void)state;
+	self[n > 0 ? n : 0] = '\0';
+	snprintf(script, sizeof(script), "uprobe:%s:called { @n = count(); }", self);
+	snprintf(label, sizeof(label), "stdin,uprobe:%s:called", self);
+	traced = start(script);
+	exporter_add(e, "stdin", traced.run);
+	called(0);
+	assert_false(is_there(e, "jbtrace_probe_hits_total", label));
+	if (!set_kernel_stats('1')) {
+		print_message("skipped: kernel.bpf_stats_enabled cannot be set\n");
+	} else {
+		for (int i = 0; i < 7; i++)
+			called(i);
+		n = (ssize_t)value_now(e, "jbtrace_probe_hits_total", label);
+		set_kernel_stats('0');
+		assert_int_equal(n, 7);
+	}
+	assert_value(e, "jbtrace_n_total", "", n == 7 ? 8 : 1);
+	assert_value(e, "jbtrace_missed_events_total", label, 0);
+	exporter_remove(e, traced.run);
+	stop(&traced);
+	exporter_free(e);
+}
+
 static void write_file(const struct metrics *set, bool openmetrics, const char *path)
 {
 	struct buf text = { 0 };
@@ -783,7 +856,8 @@ int main(void)
 		cmocka_unit_test(test_limit),	    cmocka_unit_test(test_expiry),
 		cmocka_unit_test(test_two_scripts), cmocka_unit_test(test_negative_sum),
 		cmocka_unit_test(test_values),	    cmocka_unit_test(test_odd_labels),
-		cmocka_unit_test(test_parsers),	    cmocka_unit_test(test_failed_script),
+		cmocka_unit_test(test_parsers),	    cmocka_unit_test(test_counters_of_the_kernel),
+		cmocka_unit_test(test_hits),	    cmocka_unit_test(test_failed_script),
 	};
 
 	if (jb_check_privileges(stderr)) {
