@@ -99,7 +99,12 @@ void json_real(struct buf *out, double real)
 /* Epoch seconds with milliseconds. */
 static void put_time(struct buf *out, int64_t wall_ns)
 {
-	buf_printf(out, "%" PRId64 ".%03d", wall_ns / 1000000000, (int)(wall_ns / 1000000 % 1000));
+	unsigned ms = (unsigned)(wall_ns / 1000000 % 1000);
+	const char digits[] = { '.', (char)('0' + ms / 100), (char)('0' + ms / 10 % 10),
+				(char)('0' + ms % 10) };
+
+	put_uint(out, (uint64_t)(wall_ns / 1000000000), false);
+	buf_add(out, digits, sizeof(digits));
 }
 
 /* --- values --- */
@@ -109,6 +114,10 @@ static void put_text(struct buf *out, const struct value *value)
 {
 	struct buf text = { 0 };
 
+	if (value->kind == VALUE_STR && !value->truncated) {
+		json_string(out, value->text, value->len);
+		return;
+	}
 	value_text(&text, value);
 	json_string(out, text.data ? text.data : "", text.len);
 	buf_fini(&text);
