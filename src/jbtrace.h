@@ -138,7 +138,11 @@ JB_API int jb_stop(struct jb_run *run);
  * names are for messages, metrics and jb_session_remove.
  */
 JB_API struct jb_session *jb_session_new(FILE *messages);
-/* 0, or -E2BIG; then the caller keeps the run. */
+/*
+ * Scripts whose output goes to the same place (one descriptor, or one file, pipe or terminal behind several) share it from
+ * here on; the descriptor of the first must stay open as long as any of them runs. 0, or -E2BIG; then the caller keeps
+ * the run.
+ */
 JB_API int jb_session_add(struct jb_session *session, const char *name, struct jb_run *run);
 /* A script that could not be started: it shows in /health and in the metrics. */
 JB_API void jb_session_add_failed(struct jb_session *session, const char *name, const char *why);

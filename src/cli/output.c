@@ -17,17 +17,19 @@ struct unit {
 /* A number over 0 and a unit. `most`: of the result. */
 static bool parse_amount(const char *text, const struct unit *units, double most, uint64_t *amount)
 {
-	char *end;
-	double n = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
+	char *end = NULL;
+	double n = strtod(text, &end);
 
-	if (!(n > 0))
+	if (*text < '0' || *text > '9' || !(n > 0))
 		return false;
 	for (; units->name; units++) {
 		if (strcmp(end, units->name))
 			continue;
 		n *= units->factor;
+		if (n < 1 || n > most)
+			return false;
 		*amount = (uint64_t)n;
-		return n >= 1 && n <= most;
+		return true;
 	}
 	return false;
 }

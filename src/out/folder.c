@@ -196,7 +196,7 @@ static int create_next(const struct folder *folder, struct table_file *file, con
 
 	strftime(stamp, sizeof(stamp), "%Y%m%d_%H%M%S", tm);
 	file->number = strcmp(stamp, file->stamp) ? 0 : file->number + 1;
-	strcpy(file->stamp, stamp);
+	memcpy(file->stamp, stamp, sizeof(stamp));
 	for (;; file->number++) {
 		make_name(file, stamp, extension);
 		error = create(folder, file);

@@ -18,6 +18,9 @@
 #include <unistd.h>
 #include <zlib.h>
 
+/* An empty file is one that is just being made; after a minute it is one whose maker was killed. */
+#define EMPTY_AGE_NS 60000000000ull
+
 enum entry_kind { ENTRY_PLAIN, ENTRY_GZ, ENTRY_TMP };
 
 struct entry {
@@ -270,6 +273,11 @@ static void compress_entry(struct listing *listing, struct entry *entry)
 
 /* --- all files of a table --- */
 
+static bool is_older(const struct entry *entry, uint64_t age_ns, int64_t now_ns)
+{
+	return entry->changed_ns < now_ns && (uint64_t)(now_ns - entry->changed_ns) > age_ns;
+}
+
 static void remove_old(struct listing *listing, uint64_t max_age_ns, int64_t now_ns)
 {
 	for (size_t i = 0; i < listing->n; i++) {
@@ -277,13 +285,12 @@ static void remove_old(struct listing *listing, uint64_t max_age_ns, int64_t now
 
 		if (entry->kind == ENTRY_TMP)
 			remove_tmp(listing, entry);
-		else if (max_age_ns && entry->changed_ns < now_ns &&
-			 (uint64_t)(now_ns - entry->changed_ns) > max_age_ns)
+		else if ((max_age_ns && is_older(entry, max_age_ns, now_ns)) ||
+			 (!entry->size && is_older(entry, EMPTY_AGE_NS, now_ns)))
 			remove_entry(listing, entry);
 	}
 }
 
-/* An empty file is one that is just being made. */
 static void compress_all(struct listing *listing)
 {
 	for (size_t i = 0; i < listing->n; i++)

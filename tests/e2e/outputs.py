@@ -382,8 +382,8 @@ def test_lost_events_are_counted():
 # --- folders ---
 
 
-def rows_of(folder, table, key="i"):
-    """All rows of a table's files, oldest file first."""
+def files_of(folder, table):
+    """A table's files, oldest first."""
     def name(path):
         return re.fullmatch(rf"{table}_(\d{{8}}_\d{{6}})(?:-(\d+))?\.csv(?:\.gz)?", os.path.basename(path))
 
@@ -391,8 +391,11 @@ def rows_of(folder, table, key="i"):
         stamp, number = name(path).groups()
         return stamp, int(number or 0)
 
-    paths = sorted(filter(name, glob.glob(f"{folder}/*")), key=order)
-    return [int(row[key]) for path in paths for row in read_table(path)]
+    return sorted(filter(name, glob.glob(f"{folder}/*")), key=order)
+
+
+def rows_of(folder, table, key="i"):
+    return [int(row[key]) for path in files_of(folder, table) for row in read_table(path)]
 
 
 @contextlib.contextmanager
@@ -467,10 +470,11 @@ def test_kill_leaves_whole_rows():
             wait_until(lambda: len(glob.glob(f"{folder}/add_*")) > 2, "some files")
             tracer.stop(signal.SIGKILL)
             equal(caller.wait(WAIT_S), 0, "selfcount")
-        newest = max(glob.glob(f"{folder}/add_*.csv"), key=os.path.getmtime)
-        with open(newest, "rb+") as file:  # the kernel may have stopped within a row, at the end of the last file only
-            data = file.read()
-            file.truncate(data.rfind(b"\n") + 1)
+        with open(files_of(folder, "add")[-1], "rb+") as file:  # the kernel may have stopped within a row, at the end of the last file only
+            whole = file.read().rfind(b"\n") + 1
+            file.truncate(whole)
+        if not whole:
+            os.unlink(files_of(folder, "add")[-1])
         before = rows_of(folder, "add")
         equal(before, list(range(1, len(before) + 1)), "rows up to the kill")
         with Tracer(ADD + ' { emit("add", i = arg0); }', *options) as tracer:
@@ -592,6 +596,23 @@ def test_full_file():
                 rows = [int(line.split()[1]) for line in lines]
             equal(len(rows) + dropped_of(tracer.messages()), calls, f"rows and dropped rows as {form}")
             equal(rows[-20:], list(range(1, 21)), "the last rows")
+
+
+def test_folder_on_a_disk_that_is_read_only():
+    need_namespace()
+    with folder_of_files() as place:
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", place], capture_output=True, text=True,
+                              check=False)
+        if done.returncode:
+            raise Skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
+        try:
+            done = subprocess.run([JBTRACE, "-f", "json", "-o", place, "-e", "BEGIN { print(1); }"], capture_output=True,
+                                  text=True, timeout=WAIT_S, check=False)
+        finally:
+            subprocess.run(["umount", "-l", place], check=True)
+        equal(done.returncode, 1, "exit status")
+        equal(done.stderr, f"jbtrace: error: output: cannot write into folder '{place}': Read-only file system\n", "words")
+        equal(done.stdout, "", "output")
 
 
 # --- the runner ---

@@ -558,6 +558,7 @@ static void test_gzip(void **state)
 	make_file(place, "e_20250102_000000.csv", "two\n", DAY);
 	make_file(place, "e_20250102_000000.csv.gz", "rubbish", DAY);
 	make_file(place, "e_20250103_000000.csv", "", 0);
+	make_file(place, "e_20250103_000000-1.csv", "", 2 * 60 * SECOND);
 	make_file(place, "e_20250104_000000.csv", "busy\n", 0);
 	make_file(place, "e_20250104_000000.csv.gz.tmp", "being made", 0);
 	make_file(place, "e_20250105_000000.csv.gz.tmp", "rubbish", DAY);
