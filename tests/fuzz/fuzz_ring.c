@@ -63,7 +63,7 @@ static void add_sites(struct plan *plan, struct types *types)
 		vec_push(plan->arena, &plan->sites, sites[i]);
 }
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+static void dispatch(const uint8_t *data, size_t size, const struct printer *printer)
 {
 	struct arena *arena = arena_new();
 	struct types *types = types_new(arena);
@@ -79,13 +79,20 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	run.decode.arena = run.scratch;
 	run.decode.plan = plan;
 	run.options.messages = fopen("/dev/null", "we");
-	out_init(&run.out, open("/dev/null", O_WRONLY | O_CLOEXEC), printers_text);
+	out_init(&run.out, open("/dev/null", O_WRONLY | O_CLOEXEC), printer);
 	events_dispatch(&run, data, (uint32_t)size);
 	events_dispatch_control(&run, data, (uint32_t)size);
 	out_fini(&run.out);
-	close(run.out.fd);
+	close(run.out.options.fd);
 	fclose(run.options.messages);
 	arena_free(run.scratch);
 	arena_free(arena);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	dispatch(data, size, printers_text);
+	dispatch(data, size, printers_json);
+	dispatch(data, size, printers_csv);
 	return 0;
 }
