@@ -17,6 +17,9 @@ enum way { WAY_RECVFROM, WAY_RECVMSG, WAY_RECVMMSG, WAY_READ, N_WAYS };
 
 static const char *const way_names[N_WAYS] = { "recvfrom", "recvmsg", "recvmmsg", "read" };
 
+/* How long the sender may take to begin, which waits for jbtrace; how long a stream may be silent. */
+enum { FIRST_S = 15, NEXT_S = 2 };
+
 struct receiver {
 	int fd;
 	long calls[N_WAYS], rtp, rtcp, other;
@@ -58,17 +61,22 @@ static void classify(struct receiver *receiver, const uint8_t *packet, ssize_t l
 		receiver->rtp += len >= 12;
 }
 
+static int receiver_wait(struct receiver *receiver, int seconds)
+{
+	struct timeval patience = { .tv_sec = seconds };
+
+	return setsockopt(receiver->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+}
+
 static int receiver_open(struct receiver *receiver, int port)
 {
 	struct sockaddr_in at = { .sin_family = AF_INET,
 				  .sin_port = htons((uint16_t)port),
 				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval patience = { .tv_sec = 2 };
-
 	*receiver = (struct receiver){ .fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0) };
 	if (receiver->fd < 0 || bind(receiver->fd, (struct sockaddr *)&at, sizeof(at)) < 0)
 		return -1;
-	return setsockopt(receiver->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	return receiver_wait(receiver, FIRST_S);
 }
 
 static int way_find(const char *name)
@@ -100,6 +108,8 @@ int main(int argc, char **argv)
 		ssize_t len = receive(&receiver, way, packet, sizeof(packet));
 		if (len < 0)
 			break;
+		if (!i)
+			receiver_wait(&receiver, NEXT_S);
 		receiver.calls[way]++;
 		classify(&receiver, packet, len);
 	}
