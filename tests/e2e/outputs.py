@@ -287,6 +287,39 @@ def test_text_has_the_same_numbers():
         check(abs(float(cells[4]) - float(row["mean"])) < 0.001, f"mean {cells[4]}")
 
 
+def cumulative(buckets, les):
+    """Counts up to each bound, from this program's own histogram."""
+    return [sum(count for (_, high), count in buckets.items() if high is not None and high <= le) for le in les]
+
+
+def test_prom_numbers():
+    """The fourth format, by the same truth."""
+    want = truth()
+    series = {}
+    for line in run(AGGREGATES, "-q", "-f", "prom").split("\n"):
+        match = re.fullmatch(r'(\w+)(?:\{(.*)\})? (\S+)', line)
+        if match and not line.startswith("#"):
+            labels = tuple(re.findall(r'(\w+)="((?:[^"\\]|\\.)*)"', match.group(2) or ""))
+            series[match.group(1), labels] = float(match.group(3))
+    for metric, name in (("count_total", "@count"), ("sum_total", "@sum"), ("min", "@min"), ("max", "@max"),
+                         ("avg", "@avg")):
+        equal(series["jbtrace_" + metric, ()], want[name], name)
+    equal(series["jbtrace_stats_sum", ()], want["@stats"]["total"], "@stats")
+    for part, total in want["@by"].items():
+        equal(series["jbtrace_by_total", (("key0", "a b"), ("key1", str(part)))], total, "@by")
+    for part, row in want["@io"].items():
+        key = (("key0", 'x,\\"y'), ("key1", str(part)))
+        equal(series["jbtrace_io_n_total", key], row["n"], "n")
+        equal(series["jbtrace_io_bytes_total", key], row["bytes"], "bytes")
+    for metric, buckets, key in [("hist", want["@hist"], ())] + [
+            ("io_h", row["h"], (("key0", 'x,\\"y'), ("key1", str(part)))) for part, row in want["@io"].items()]:
+        found = {labels[-1][1]: count for (name, labels), count in series.items()
+                 if name == f"jbtrace_{metric}_bucket" and labels[:-1] == key}
+        les = [float(le) for le in found if le != "+Inf"]
+        equal([found[le] for le in found if le != "+Inf"], cumulative(buckets, les), f"buckets of {metric}")
+        check(len(les) > 5, "there are buckets")
+
+
 def test_events_are_all_there():
     emit = ADD + ' { emit("add", i = arg0, who = comm); @n = count(); }'
     for form in ("json", "csv"):
