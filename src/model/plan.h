@@ -243,6 +243,12 @@ static inline uint32_t plan_key_size(const struct plan_map *map)
 				: map->key->size;
 }
 
+/* How many keys a map has room for, as its declaration says. */
+static inline uint32_t plan_max_keys(const struct plan_map *map)
+{
+	return map->generations ? map->max_entries / 2 : map->max_entries;
+}
+
 struct plan *plan_new(struct arena *arena, struct diags *diags);
 /* --dump plan: one line per probe, target, map, site, counter; stable text for golden tests. */
 void plan_dump(const struct plan *plan, FILE *out);

@@ -298,7 +298,7 @@ static void feed_maps(struct exporter *exporter, const struct script *script)
 			continue;
 		n[0] = run->counters[map->full_counter].n;
 		n[1] = count_entries(script, map);
-		n[2] = map->max_entries;
+		n[2] = plan_max_keys(map);
 		feed_row(exporter, script, OWN_MAP, map->name, n);
 	}
 	series_table_sweep(script->own[OWN_MAP], &exporter->collect);

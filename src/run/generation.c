@@ -219,6 +219,10 @@ int run_print_step(struct run *run, const struct plan_site *site)
 		err = take_step(run, site, map);
 	if (err)
 		return err;
+	if (run->exposition) { /* what was taken is in the totals */
+		exposition_ask(run);
+		return 0;
+	}
 	maps_decode(run, map, &step->rows, &value);
 	maps_print(run, site->map, &value, site->literal[0], site->literal[1]);
 	return 0;

@@ -24,7 +24,7 @@ void run_keep_past(struct run *run)
 /* A key without room is in no total: it counts from its last clear only, and is told once. */
 void past_add(struct run *run, struct run_map *map, const struct rows *rows)
 {
-	size_t most = PAST_FACTOR * (size_t)map->plan->max_entries, left_out;
+	size_t most = PAST_FACTOR * (size_t)plan_max_keys(map->plan), left_out;
 
 	if (!run->keep_past || !has_past(map))
 		return;

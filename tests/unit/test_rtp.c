@@ -460,6 +460,40 @@ static void test_jitter_extremes(void **state)
 	assert_true(jitter_of(&s) < 1);
 }
 
+/* A map that is cleared in the midst of a stream: what both states have counted is what one would have. */
+static void test_carry(void **state)
+{
+	const struct aggregate *row = &aggregates_rtp[0];
+	struct agg_args args = { 0 };
+	struct jb_rtp whole = { 0 }, first = { 0 }, second = { 0 };
+
+	(void)state;
+	for (unsigned i = 0; i < 5000; i++) {
+		unsigned seq = 65000 + i;
+
+		if (i % 97 == 5) /* lost */
+			continue;
+		for (unsigned n = i % 89 == 7 ? 2 : 1; n; n--) {
+			jb_rtp_add(&whole, seq, i * 160, 8000, i * 20000000ull);
+			jb_rtp_add(i < 2000 ? &first : &second, seq, i * 160, 8000,
+				   i * 20000000ull);
+		}
+	}
+	row->carry(&args, &first, &second);
+	assert_int_equal(first.packets, whole.packets);
+	assert_int_equal(first.duplicates, whole.duplicates);
+	assert_int_equal(first.jitter_ns16 >> 4, whole.jitter_ns16 >> 4);
+	assert_int_equal(first.max_gap_ns, whole.max_gap_ns);
+	assert_int_equal(first.lost_before + first.max_seq - first.base_seq + 1 - first.unique,
+			 whole.max_seq - whole.base_seq + 1 - whole.unique);
+	assert_int_equal(first.expected_before + first.max_seq - first.base_seq + 1,
+			 whole.max_seq - whole.base_seq + 1);
+	second = (struct jb_rtp){ 0 };
+	whole = first;
+	row->carry(&args, &first, &second);
+	assert_memory_equal(&first, &whole, sizeof(first));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -473,6 +507,7 @@ int main(void)
 		cmocka_unit_test(test_long_gaps),
 		cmocka_unit_test(test_random_streams),
 		cmocka_unit_test(test_no_clock),
+		cmocka_unit_test(test_carry),
 		cmocka_unit_test(test_jitter_first),
 		cmocka_unit_test(test_jitter_random),
 		cmocka_unit_test(test_jitter_extremes),
