@@ -256,6 +256,9 @@ class Host(http.server.ThreadingHTTPServer):
         self.begin = time.time()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
+    def handle_error(self, *_):
+        """Prometheus hangs up when it is ended."""
+
     def target(self):
         return f"{self.server_address[0]}:{self.server_address[1]}"
 
@@ -267,13 +270,13 @@ def free_port():
 
 
 class Prometheus:
-    """examples/deploy's configuration, with targets of ours and everything once a second."""
+    """examples/deploy's configuration, with targets of ours and everything every two seconds."""
 
     def __init__(self, folder, jitterbuffer, monitors, drained):
         shutil.copytree(DEPLOY / "rules", folder / "rules")
         (folder / "targets").mkdir()
         config = load(DEPLOY / "prometheus.yml")
-        config["global"].update(scrape_interval="1s", scrape_timeout="1s", evaluation_interval="1s")
+        config["global"].update(scrape_interval="2s", scrape_timeout="2s", evaluation_interval="2s")
         for job in config["scrape_configs"]:
             job.pop("scrape_interval", None)
         config["scrape_configs"] = [job for job in config["scrape_configs"] if "file_sd_configs" in job]
@@ -305,7 +308,7 @@ class Prometheus:
     def query(self, expr):
         return self.get("/api/v1/query", query=expr)["result"]
 
-    def wait(self, what, seconds=40):
+    def wait(self, what, seconds=60):
         """Until what() is true; Prometheus may not listen or not be ready yet."""
         end = time.monotonic() + seconds
         while True:
@@ -322,7 +325,7 @@ class Prometheus:
 
 def as_grafana_asks(expr):
     """Every variable at "All", and a window that holds a few scrapes."""
-    return re.sub(r"\$(?!__)\w+", ".*", expr.replace("$__rate_interval", "5s"))
+    return re.sub(r"\$(?!__)\w+", ".*", expr.replace("$__rate_interval", "20s"))
 
 
 def queries():
