@@ -26,11 +26,16 @@ static void widen(struct bucket *bucket)
 	bucket->high = (int64_t)((uint64_t)bucket->low + quarter);
 }
 
+static bool is_taken(const struct bucket *slot)
+{
+	return slot->low != slot->high;
+}
+
 static struct bucket *find_slot(struct bucket *slots, uint32_t room, int64_t low)
 {
 	uint64_t at = (uint64_t)low * UINT64_C(0x9e3779b97f4a7c15) >> 32;
 
-	while (slots[at & (room - 1)].count && slots[at & (room - 1)].low != low)
+	while (is_taken(&slots[at & (room - 1)]) && slots[at & (room - 1)].low != low)
 		at++;
 	return &slots[at & (room - 1)];
 }
@@ -41,7 +46,7 @@ static void grow(struct heat *heat)
 	struct bucket *slots = arena_alloc(heat->arena, room * sizeof(*slots));
 
 	for (uint32_t i = 0; i < heat->room; i++)
-		if (heat->slots[i].count)
+		if (is_taken(&heat->slots[i]))
 			*find_slot(slots, room, heat->slots[i].low) = heat->slots[i];
 	heat->slots = slots;
 	heat->room = room;
@@ -52,14 +57,14 @@ void heat_add(struct heat *heat, const struct value *hist, bool coarse)
 	for (uint32_t i = 0; hist && hist->kind == VALUE_HIST && i < hist->len; i++) {
 		struct bucket bucket = hist->buckets[i], *slot;
 
-		if (!bucket.count)
+		if (coarse && !bucket.count)
 			continue;
-		if (coarse && !hist->linear)
+		if (coarse && !hist->linear && !hist->bounded)
 			widen(&bucket);
 		if (heat->n * 2 >= heat->room)
 			grow(heat);
 		slot = find_slot(heat->slots, heat->room, bucket.low);
-		heat->n += !slot->count;
+		heat->n += !is_taken(slot);
 		bucket.count += slot->count;
 		*slot = bucket;
 	}
@@ -78,7 +83,7 @@ uint32_t heat_buckets(const struct heat *heat, struct bucket **buckets)
 	uint32_t n = 0;
 
 	for (uint32_t i = 0; i < heat->room; i++)
-		if (heat->slots[i].count)
+		if (is_taken(&heat->slots[i]))
 			out[n++] = heat->slots[i];
 	if (n)
 		qsort(out, n, sizeof(*out), by_low);

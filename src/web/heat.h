@@ -9,16 +9,16 @@
 /* Buckets by their lower bound. Begins as { .arena = arena }. */
 struct heat {
 	struct arena *arena;
-	struct bucket *slots; /* a hash; count 0: free */
+	struct bucket *slots; /* a hash; low == high: free */
 	uint32_t n, room;
 };
 
 /*
- * Add a histogram (NULL: nothing). `coarse`: buckets of powers of two that are finer than a quarter of one are put together,
- * as many as a picture can show.
+ * Add a histogram (NULL: nothing). `coarse`: empty buckets are left out, and buckets of powers of two that are finer than a
+ * quarter of one are put together, as many as a picture can show.
  */
 void heat_add(struct heat *heat, const struct value *hist, bool coarse);
-/* All buckets that are not empty, ascending, in the arena. Returns how many. */
+/* All buckets that were added, ascending, in the arena. Returns how many. */
 uint32_t heat_buckets(const struct heat *heat, struct bucket **buckets);
 /* What was counted between two sums, ascending; what became less counts as nothing. In `arena`. */
 uint32_t heat_since(struct arena *arena, const struct bucket *before, uint32_t n_before,

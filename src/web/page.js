@@ -268,7 +268,8 @@ class MapView {
 			const all = this.map.sums ? this.map.sums[column] : null, source = row ? row[column] : all;
 			const name = this.hists.length > 1 ? this.columns[column].name + ", " : "";
 			const of = !this.keys ? "" : row ? row.slice(0, this.keys).join(", ") : this.map.total > 1 ? "all rows" : "";
-			this.bars[i].show(name + of, source ? source.hist : [], this.columns[column].unit);
+			this.bars[i].show(name + of, source ? source.hist : [], this.columns[column].unit,
+				this.columns[column].bounded);
 			this.bars[i].element.hidden = !source || !source.hist.length;
 		});
 	}

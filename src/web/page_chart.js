@@ -154,7 +154,12 @@ const BARS_MAX = 40;
 /* [low, high, count, low, high, count, ...] to buckets; neighbours are put together when there are too many to read. */
 function bucketsOf(flat, most) {
 	const all = [];
-	for (let i = 0; i < flat.length; i += 3) all.push({ low: flat[i], high: flat[i + 1], count: flat[i + 2] });
+	for (let i = 0; i < flat.length; i += 3) {
+		const last = all[all.length - 1];
+		/* Where no row has a bucket there is an empty one. */
+		if (last && last.high !== null && flat[i] > last.high) all.push({ low: last.high, high: flat[i], count: 0 });
+		all.push({ low: flat[i], high: flat[i + 1], count: flat[i + 2] });
+	}
 	const group = Math.ceil(all.length / most);
 	if (group <= 1) return all;
 	const few = [];
@@ -177,7 +182,7 @@ class Histogram {
 		this.element = make("table", { class: "hist" }, this.caption, this.body);
 	}
 
-	show(title, flat, unit) {
+	show(title, flat, unit, bounded) {
 		const buckets = bucketsOf(flat, BARS_MAX);
 		const most = Math.max(1, ...buckets.map((one) => one.count));
 		const total = buckets.reduce((sum, one) => sum + one.count, 0);
@@ -188,7 +193,7 @@ class Histogram {
 				make("td", { class: "num" })));
 		buckets.forEach((one, i) => {
 			const [label, bar, count] = this.body.rows[i].cells;
-			setText(label, bucketLabel(one.low, one.high, unit));
+			setText(label, bucketLabel(one.low, one.high, unit, bounded));
 			setTitle(label, `${one.low === null ? "less" : exact(one.low, unit)} … ${one.high === null ? "more" : exact(one.high, unit)}`);
 			bar.firstChild.style.setProperty("--share", (100 * one.count) / most + "%");
 			bar.firstChild.style.visibility = one.count ? "visible" : "hidden";

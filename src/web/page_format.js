@@ -86,7 +86,9 @@ function bound(value, unit) {
 	return grouped.format(value);
 }
 
-function bucketLabel(low, high, unit) {
+/* `bounded`: the upper bound is in it, as in the script's own bounds. */
+function bucketLabel(low, high, unit, bounded) {
+	if (bounded) return `(${low === null ? "…" : bound(low - 1, unit)}, ${high === null ? "…)" : bound(high - 1, unit) + "]"}`;
 	if (low === null) return `(…, ${bound(high, unit)})`;
 	if (high === null) return `[${bound(low, unit)}, …)`;
 	if (high === low + 1 && !unit) return `[${bound(low, unit)}]`;

@@ -126,6 +126,15 @@ static void note_quantile(struct maker *maker, struct sheet_column *column,
 	column->hist_path = prefix ? arena_printf(maker->arena, "%s._hist", prefix) : "_hist";
 }
 
+static void note_hist(struct sheet_column *column, const struct value *value)
+{
+	if (value->kind != VALUE_HIST)
+		return;
+	column->bounded = value->bounded;
+	if (value->time)
+		column->unit = "ns";
+}
+
 /* Records become columns of their members, as in tables of text. */
 static void add_columns(struct maker *maker, const struct value *value, const char *prefix,
 			const char *title)
@@ -147,6 +156,7 @@ static void add_columns(struct maker *maker, const struct value *value, const ch
 		}
 		column = add_column(maker, name, path, kind_of(maker, path, item));
 		column->unit = unit_of(maker, path);
+		note_hist(column, item);
 		note_quantile(maker, column, value, member, prefix);
 	}
 }
@@ -164,6 +174,7 @@ static void add_value_columns(struct maker *maker, const struct value *value)
 	column = add_column(maker, type->kind == TYPE_AGG ? type->aggregate->name : "value", NULL,
 			    kind_of(maker, NULL, value));
 	column->unit = unit_of(maker, NULL);
+	note_hist(column, value);
 }
 
 static unsigned add_key_columns(struct maker *maker, const struct value *map)

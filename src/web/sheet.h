@@ -24,6 +24,7 @@ struct sheet_column {
 	const char *unit;      /* "ns", "us", "ms", "s", "B"; NULL: none */
 	const char *hist_path; /* of a quantile */
 	double quantile;       /* its share: 0.99 */
+	bool bounded;	       /* a histogram with inclusive upper bounds */
 };
 
 struct sheet {

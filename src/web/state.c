@@ -103,7 +103,7 @@ static void write_columns(struct buf *out, const struct sheet *sheet)
 		write_string(out, "name", column->name);
 		buf_printf(out, ", \"kind\": \"%s\", ", kind_names[column->kind]);
 		write_string(out, "unit", column->unit);
-		buf_putc(out, '}');
+		buf_puts(out, column->bounded ? ", \"bounded\": true}" : "}");
 	}
 	buf_puts(out, "]");
 }

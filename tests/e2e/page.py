@@ -79,7 +79,7 @@ def numbers_are_the_programs():
     program = waiting(prog("selfcount"), "--add", 4321, "--linger")
     tracer = Jbtrace("--listen", 0, "-p", program.pid, "-e",
                      f"uprobe:{prog('selfcount')}:target_add {{ @calls[comm, pid] = count(); @total = count(); "
-                     "@size_bytes = hist(arg0); @all = agg(n = count(), biggest = max(arg0), mean = avg(arg0)); }")
+                     "@size_bytes = hist(arg0); @own = bhist(arg0, 10, 2000); @all = agg(n = count(), biggest = max(arg0), mean = avg(arg0)); }")
     with Page(tracer) as page:
         let_go(program)
         page.next_update()
@@ -92,6 +92,7 @@ def numbers_are_the_programs():
         shown = {label: number(count) for label, count in page.buckets("@size_bytes")}
         equal(sum(shown.values()), 4321, "values in the histogram")
         equal(shown["[2 KiB, 4 KiB)"], 2048, "values from 2048 to 4095")
+        equal(page.buckets("@own"), [["(…, 10]", "10"], ["(10, 2,000]", "1,990"], ["(2,000, …)", "2,321"]], "bounds of the script's choice")
         equal(page.value("document.getElementById('status').textContent"), "Healthy", "status")
         page.judge()
     tracer.stop()

@@ -337,10 +337,11 @@ static void histograms_are_added(void **state)
 	heat_add(&heat, &first, false);
 	heat_add(&heat, NULL, false);
 	heat_add(&heat, &second, false);
-	assert_int_equal(heat_buckets(&heat, &sum), 3);
+	assert_int_equal(heat_buckets(&heat, &sum), 4);
 	assert_true(sum[0].low == INT64_MIN && sum[0].count == 2);
 	assert_true(sum[1].low == 4 && sum[1].high == 8 && sum[1].count == 11);
-	assert_true(sum[2].high == INT64_MAX && sum[2].count == 3);
+	assert_true(sum[2].low == 8 && sum[2].count == 0);
+	assert_true(sum[3].high == INT64_MAX && sum[3].count == 3);
 	arena_free(heat.arena);
 }
 
