@@ -14,6 +14,7 @@ struct scan {
 	uint64_t lines; /* line ends within quotes */
 	bool closed;	/* its line end was seen */
 	bool too_many;
+	bool junk; /* something between a closing quote and the delimiter */
 };
 
 static bool is_line_end(char c)
@@ -61,8 +62,10 @@ static bool scan_quoted(struct scan *scan)
 	end = scan->at++;
 	/* What stands between the closing quote and the delimiter belongs to nothing. */
 	while (scan->at < scan->stop && *scan->at != scan->csv->delimiter &&
-	       !is_line_end(*scan->at))
+	       !is_line_end(*scan->at)) {
 		scan->at++;
+		scan->junk = true;
+	}
 	if (scan->at == scan->stop && !scan->csv->input->at_end)
 		return false;
 	field_add(scan, begin, end, doubled);
@@ -195,9 +198,9 @@ enum csv_status csv_next(struct csv *csv)
 	csv->line = csv->lines + 1;
 	if (!scan_next(csv, &scan, &full))
 		return CSV_END;
-	/* A record over several lines with other columns than expected: more likely a torn one and its successors. */
-	if (scan.lines &&
-	    (full || !scan.closed || (csv->expected && csv->n_fields != csv->expected))) {
+	/* A record over several lines that is not quite one: more likely a torn one and its successors. */
+	if (scan.lines && (full || !scan.closed || scan.junk ||
+			   (csv->expected && csv->n_fields != csv->expected))) {
 		drop_line(csv);
 		return CSV_UNCLOSED;
 	}

@@ -90,9 +90,9 @@ void hist_observe(struct hist *hist, double value)
 		hist_add(hist, 0, 1e-12, 1);
 		return;
 	}
-	low = floor(frexp(size, &exponent) * 64);
-	high = ldexp(low + 1, exponent - 6);
-	low = ldexp(low, exponent - 6);
+	low = floor(frexp(size, &exponent) * 128);
+	high = ldexp(low + 1, exponent - 7);
+	low = ldexp(low, exponent - 7);
 	if (value < 0)
 		hist_add(hist, -high, -low, 1);
 	else
@@ -104,6 +104,19 @@ void hist_merge(struct hist *into, const struct hist *from)
 	for (uint32_t i = 0; i < from->n; i++)
 		hist_add(into, from->buckets[i].low, from->buckets[i].high, from->buckets[i].count);
 	into->left_out += from->left_out;
+}
+
+bool hist_shrank(const struct hist *last, const struct hist *now)
+{
+	for (uint32_t i = 0; i < last->n; i++) {
+		const struct hist_bucket *bucket = &last->buckets[i];
+		uint32_t at = bucket_find(now, bucket->low, bucket->high);
+
+		if (!bucket_is(now, at, bucket->low, bucket->high) ||
+		    now->buckets[at].count < bucket->count)
+			return true;
+	}
+	return false;
 }
 
 void hist_advance(struct hist *last, struct hist *now)
@@ -119,21 +132,19 @@ void hist_advance(struct hist *last, struct hist *now)
 		} else {
 			hist_add(last, bucket->low, bucket->high, count);
 		}
-		if (count >= before) {
-			bucket->count -= before;
-			now->total -= before;
-		}
+		bucket->count -= before;
+		now->total -= before;
 	}
 }
 
-bool hist_closed(double first, double last, struct hist_bucket *bucket)
+bool hist_closed(long double first, long double last, struct hist_bucket *bucket)
 {
 	if (last < first || (isinf(first) && isinf(last)))
 		return false;
-	bucket->low = first;
-	bucket->high = last + 1;
-	if (bucket->high <= last && !isinf(last)) /* beyond 2^53 */
-		bucket->high = nextafter(last, INFINITY);
+	bucket->low = (double)first;
+	bucket->high = (double)(last + 1);
+	if (bucket->high <= bucket->low) /* one integer beyond 2^53 */
+		bucket->high = nextafter(bucket->low, INFINITY);
 	return true;
 }
 
@@ -247,7 +258,7 @@ void hist_range(const struct hist *hist, double *low, double *high)
 }
 
 /* An integer; where there is none, `open` stays. At most 20 digits. */
-static bool take_integer(const char **at, double open, double *number)
+static bool take_integer(const char **at, long double open, long double *number)
 {
 	bool negative = **at == '-';
 	long double value = 0;
@@ -256,17 +267,17 @@ static bool take_integer(const char **at, double open, double *number)
 	*at += negative;
 	for (; isdigit((unsigned char)**at); (*at)++, n++)
 		value = value * 10 + (**at - '0');
-	*number = !n ? open : (double)(negative ? -value : value);
+	*number = !n ? open : negative ? -value : value;
 	return n <= 20 && (n || !negative);
 }
 
 /* Closed as it is written, open at its end as it is kept. */
 static bool take_bucket(const char **at, struct hist_bucket *bucket)
 {
-	double last;
+	long double first, last;
 	char *end;
 
-	if (!take_integer(at, -INFINITY, &bucket->low) || (*at)[0] != '.' || (*at)[1] != '.')
+	if (!take_integer(at, -INFINITY, &first) || (*at)[0] != '.' || (*at)[1] != '.')
 		return false;
 	*at += 2;
 	if (!take_integer(at, INFINITY, &last) || *(*at)++ != ':' || !isdigit((unsigned char)**at))
@@ -274,7 +285,7 @@ static bool take_bucket(const char **at, struct hist_bucket *bucket)
 	errno = 0;
 	bucket->count = strtoull(*at, &end, 10);
 	*at = end;
-	return !errno && hist_closed(bucket->low, last, bucket);
+	return !errno && hist_closed(first, last, bucket);
 }
 
 static bool parse_pass(const char *text, const char *stop, struct hist *into)

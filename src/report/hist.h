@@ -29,16 +29,17 @@ struct hist {
 /* `{0}` is an empty histogram. */
 void hist_fini(struct hist *hist);
 void hist_add(struct hist *hist, double low, double high, uint64_t count);
-/* One observed number, into a bucket of a 32nd of its power of two: the error is at most 1.6 %. */
+/* One observed number, into a bucket of a 64th of its power of two: the error is at most 1.6 %. */
 void hist_observe(struct hist *hist, double value);
 void hist_merge(struct hist *into, const struct hist *from);
 /*
- * `last` and `now` are two readings of a histogram that is never cleared: leaves in `now` what came between them (all of a
- * bucket that has become smaller, since it began anew), in `last` what `now` was.
+ * Two readings of a histogram that is never cleared. Has it begun anew between them? If not, advance leaves in `now` what came
+ * on top, in `last` what `now` was.
  */
+bool hist_shrank(const struct hist *last, const struct hist *now);
 void hist_advance(struct hist *last, struct hist *now);
 /* The bucket of the integers first to last, either of which may be infinite. False: there is none between them. */
-bool hist_closed(double first, double last, struct hist_bucket *bucket);
+bool hist_closed(long double first, long double last, struct hist_bucket *bucket);
 /* Bytes it holds, for those who keep many. */
 size_t hist_size(const struct hist *hist);
 

@@ -160,8 +160,7 @@ bool bucket_of(const struct field *low, const struct field *high, struct hist_bu
 	if ((low->len && !number_parse(low->text, low->len, &first)) ||
 	    (high->len && !number_parse(high->text, high->len, &last)))
 		return false;
-	return first == rintl(first) && last == rintl(last) &&
-	       hist_closed((double)first, (double)last, bucket);
+	return first == rintl(first) && last == rintl(last) && hist_closed(first, last, bucket);
 }
 
 /*

@@ -127,7 +127,7 @@ void number_put_exact(struct buf *out, long double number)
 	else if (number == truncl(number) && fabsl(number) < 1e21L)
 		buf_printf(out, "%.0Lf", number == 0 ? 0 : number);
 	else
-		buf_printf(out, "%.12Lg", number);
+		buf_printf(out, "%.15Lg", number);
 }
 
 void number_put_share(struct buf *out, long double share)

@@ -28,7 +28,7 @@ bool number_missing(const char *text, size_t len);
 void number_put(struct buf *out, long double number);
 /* Bytes as KiB, MiB, ...; other units stand in the column's name and are left to it. */
 void number_put_unit(struct buf *out, long double number, enum unit unit);
-/* For programs: integers exactly, others with 12 digits. */
+/* For programs: integers exactly, others with 15 digits. */
 void number_put_exact(struct buf *out, long double number);
 /* 0.1234 as "12.3%"; small ones are not shown as nothing. */
 void number_put_share(struct buf *out, long double share);

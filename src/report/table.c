@@ -265,13 +265,39 @@ static void make_full_key(struct table *table, const struct field *fields, unsig
 			buf_add(&table->key, fields[i].text, fields[i].len + 1);
 }
 
-/* What came on top of the last value; a value that went down began anew. */
-static long double advance(long double *last, long double value)
+/* Has one of the row's totals gone down? Then all of them began anew. */
+static bool began_anew(const struct table *table, const struct record *record)
 {
-	long double before = *last;
+	const struct row *row = &table->row;
 
-	*last = value;
-	return value >= before ? value - before : value;
+	for (unsigned i = 0; i < table->layout.n_ops; i++) {
+		const struct op *op = &table->layout.ops[i];
+		const struct column *column = &table->columns[op->column];
+		void *at = record_at(record, op);
+
+		if (op->kind == OP_SUM && row->known[op->column] &&
+		    row->numbers[op->column] < ((struct op_sum *)at)->sum)
+			return true;
+		/* A row that is one bucket does not show the others. */
+		if (column->role == ROLE_HIST && *(struct hist **)at && !column->is_virtual &&
+		    hist_shrank(*(struct hist **)at, &row->hists[i]))
+			return true;
+	}
+	return false;
+}
+
+static void advance_hist(struct hist **last, struct hist *now, struct account *account)
+{
+	size_t before;
+
+	if (!*last) {
+		*last = mem_alloc(sizeof(**last));
+		**last = (struct hist){ 0 };
+		account_add(account, sizeof(**last));
+	}
+	before = hist_size(*last);
+	hist_advance(*last, now);
+	account_add(account, hist_size(*last) - before);
 }
 
 static void advance_one(struct table *table, unsigned n_op, struct record *record)
@@ -279,30 +305,24 @@ static void advance_one(struct table *table, unsigned n_op, struct record *recor
 	const struct op *op = &table->layout.ops[n_op];
 	struct row *row = &table->row;
 	unsigned i = op->column;
+	void *at = record_at(record, op);
 
 	if (op->kind == OP_SUM && row->known[i]) {
-		struct op_sum *last = record_at(record, op);
+		long double before = ((struct op_sum *)at)->sum;
 
-		row->numbers[i] = advance(&last->sum, row->numbers[i]);
+		((struct op_sum *)at)->sum = row->numbers[i];
+		row->numbers[i] -= before;
 	} else if (op->kind == OP_MEAN && row->known[i]) {
-		struct op_mean *last = record_at(record, op);
-		long double weighted = row->numbers[i] * row->numbers[op->weight], weight;
+		struct op_mean before = *(struct op_mean *)at, now;
 
-		weight = row->numbers[op->weight] - last->weight;
-		last->weight = row->numbers[op->weight];
-		if (weight < 0)
-			last->weighted = 0;
-		weight = weight < 0 ? last->weight : weight;
-		row->numbers[i] = weight > 0 ? (weighted - last->weighted) / weight : 0;
-		last->weighted = weighted;
+		now.weight = row->numbers[op->weight];
+		now.weighted = row->numbers[i] * now.weight;
+		*(struct op_mean *)at = now;
+		if (now.weight > before.weight)
+			row->numbers[i] =
+				(now.weighted - before.weighted) / (now.weight - before.weight);
 	} else if (op->kind == OP_HIST && table->columns[i].role == ROLE_HIST) {
-		struct hist **last = record_at(record, op);
-
-		if (!*last) {
-			*last = mem_alloc(sizeof(**last));
-			**last = (struct hist){ 0 };
-		}
-		hist_advance(*last, &row->hists[n_op]);
+		advance_hist(at, &row->hists[n_op], &table->running->account);
 	}
 }
 
@@ -326,6 +346,10 @@ static bool take_running(struct table *table, const struct field *fields, struct
 		return false;
 	}
 	group = groups_take(table->running, table->key.data, table->key.len);
+	if (began_anew(table, &group->record)) {
+		record_fini(layout, &group->record, &table->running->account);
+		record_init(layout, &group->record);
+	}
 	/* Means first: they need the weights as they were written. */
 	for (unsigned pass = 0; pass < 2; pass++)
 		for (unsigned i = 0; i < layout->n_ops; i++)

@@ -268,22 +268,52 @@ static void put_row(struct text_out *text, const struct laid *laid, size_t row)
 	trim(text->out);
 }
 
+/* From here, which is `indent` from the left, broken where it reaches the terminal's edge. */
+static void put_words(struct text_out *text, const struct shown *words, unsigned indent)
+{
+	const struct shown shown = *words;
+	unsigned width = indent;
+
+	for (size_t i = 0; i < shown.len;) {
+		size_t len = strcspn(shown.text + i, " ");
+		unsigned word = text_width(shown.text + i, len);
+
+		if (width > indent && width + 1 + word > text->style->width) {
+			buf_putc(text->out, '\n');
+			buf_fill(text->out, ' ', indent);
+			width = indent;
+		}
+		buf_puts(text->out, width > indent ? " " : "");
+		width += (width > indent) + word;
+		buf_add(text->out, shown.text + i, len);
+		i += len + (i + len < shown.len);
+	}
+	buf_putc(text->out, '\n');
+}
+
+static void put_wrapped(struct text_out *text, const char *sentence, unsigned indent)
+{
+	struct cell cell = cell_text(sentence);
+	struct shown shown = show(text, &cell);
+
+	buf_fill(text->out, ' ', indent);
+	put_words(text, &shown, indent);
+}
+
 /* What was left out for want of room. */
 static void put_left_out(struct text_out *text, const struct laid *laid)
 {
-	bool any = false;
+	struct buf list = { 0 };
 
-	for (unsigned i = 0; i < laid->grid->n_columns; i++) {
-		struct shown title = show_title(text, &laid->grid->columns[i]);
-
-		if (laid->widths[i])
-			continue;
-		buf_fill(text->out, ' ', any ? 0 : INDENT);
-		buf_puts(text->out, any ? ", " : "(no room for ");
-		buf_add(text->out, title.text, title.len);
-		any = true;
+	for (unsigned i = 0; i < laid->grid->n_columns; i++)
+		if (!laid->widths[i])
+			buf_printf(&list, "%s%s", list.len ? ", " : "(no room for ",
+				   laid->grid->columns[i].title);
+	if (list.len) {
+		buf_putc(&list, ')');
+		put_wrapped(text, list.data, INDENT);
 	}
-	buf_puts(text->out, any ? ")\n" : "");
+	buf_fini(&list);
 }
 
 static void put_grid(struct text_out *text, const struct block *grid)
@@ -306,35 +336,28 @@ static void put_grid(struct text_out *text, const struct block *grid)
 
 static void put_facts(struct text_out *text, const struct block *block)
 {
-	unsigned title_width = 0, cell_width = 0;
-	struct shown *cells = arena_alloc(text->arena, (block->facts.n + 1) * sizeof(*cells));
+	unsigned title_width = 0, indent;
 
 	for (size_t i = 0; i < block->facts.n; i++) {
-		const struct fact *fact = &block->facts.data[i];
-		unsigned width = text_width(fact->title, strlen(fact->title));
+		const char *title = block->facts.data[i].title;
+		unsigned width = text_width(title, strlen(title));
 
-		cells[i] = show(text, &fact->cell);
-		if (width > title_width)
-			title_width = width;
-		if (cells[i].width > cell_width && fact->note)
-			cell_width = cells[i].width;
+		title_width = width > title_width ? width : title_width;
 	}
+	indent = INDENT + title_width + GAP;
 	for (size_t i = 0; i < block->facts.n; i++) {
 		const struct fact *fact = &block->facts.data[i];
 		struct shown title = { fact->title, strlen(fact->title),
 				       text_width(fact->title, strlen(fact->title)) };
+		struct shown cell = show(text, &fact->cell);
 
 		buf_fill(text->out, ' ', INDENT);
 		put_padded(text, &title, title_width, true);
 		buf_fill(text->out, ' ', GAP);
-		if (fact->note) {
-			put_padded(text, &cells[i], cell_width, true);
-			buf_fill(text->out, ' ', GAP);
-			text_put_safe(text->out, fact->note, strlen(fact->note));
-		} else {
-			buf_add(text->out, cells[i].text, cells[i].len);
-		}
-		trim(text->out);
+		if (fact->note)
+			cell.text = arena_printf(text->arena, "%s (%s)", cell.text, fact->note);
+		cell.len = strlen(cell.text);
+		put_words(text, &cell, indent);
 	}
 }
 
@@ -400,21 +423,16 @@ static void put_block(struct text_out *text, const struct block *block)
 	if (block->kind == BLOCK_CDF || block->kind == BLOCK_HEAT)
 		return; /* pictures; their numbers stand in grids */
 	buf_putc(text->out, '\n');
-	if (block->title) {
-		text_put_safe(text->out, block->title, strlen(block->title));
-		buf_putc(text->out, '\n');
-	}
+	if (block->title)
+		put_wrapped(text, block->title, 0);
 	if (block->kind == BLOCK_FACTS)
 		put_facts(text, block);
 	else if (block->kind == BLOCK_GRID && block->rows.n)
 		put_grid(text, block);
 	else if (block->kind == BLOCK_SERIES)
 		put_series(text, block);
-	if (block->note) {
-		buf_fill(text->out, ' ', INDENT);
-		text_put_safe(text->out, block->note, strlen(block->note));
-		buf_putc(text->out, '\n');
-	}
+	if (block->note)
+		put_wrapped(text, block->note, INDENT);
 }
 
 void doc_print_text(const struct doc *doc, const struct text_style *style, struct buf *out)
@@ -439,8 +457,7 @@ void doc_print_text(const struct doc *doc, const struct text_style *style, struc
 	}
 	for (size_t i = 0; i < doc->notes.n; i++) {
 		buf_puts(out, i ? "" : "\n");
-		text_put_safe(out, doc->notes.data[i], strlen(doc->notes.data[i]));
-		buf_putc(out, '\n');
+		put_wrapped(&text, doc->notes.data[i], 0);
 	}
 	arena_free(text.arena);
 }
