@@ -237,7 +237,7 @@ static void take_entry(struct resolve *resolve, struct metric *metric, const str
 	struct nearest nearest;
 
 	for (other = metric->node->args; other != entry; other = other->next)
-		if (strcmp(other->name, entry->name) == 0) {
+		if (other->name && strcmp(other->name, entry->name) == 0) {
 			diag_error(resolve->diags, entry->name_span, "%s is given twice",
 				   entry->name);
 			return;

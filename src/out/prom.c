@@ -209,7 +209,7 @@ static void take_bounds(struct writer *w, const struct metric_series *series)
 {
 	struct buf text = { 0 };
 
-	if (same_bounds(w, series))
+	if (w->bound_texts && same_bounds(w, series))
 		return;
 	w->bounds = series->buckets;
 	w->n_bounds = series->n_buckets;

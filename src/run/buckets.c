@@ -119,7 +119,7 @@ void bounds_add(struct bounds *bounds, const struct tally *tally)
 	struct bounds more = { 0 }, between = { 0 }, both = { 0 };
 
 	bounds_of(&more, tally);
-	if (!contains_all(bounds, &more)) {
+	if (more.n && !contains_all(bounds, &more)) {
 		if (bounds->n && bounds->data[bounds->n - 1] < more.data[0])
 			fill(&between, bounds, &more, tally);
 		else if (bounds->n && more.data[more.n - 1] < bounds->data[0])
@@ -231,27 +231,31 @@ static struct tally *joined(const struct tally *a, const struct tally *b)
 	return sum;
 }
 
+static struct tally *tally_copy(const struct tally *tally)
+{
+	size_t size = sizeof(*tally) + tally->n * sizeof(*tally->buckets);
+
+	return memcpy(mem_alloc(size), tally, size);
+}
+
 void buckets_add(struct tally **into, const struct tally *from)
 {
-	struct tally *sum, *old = *into, *none = NULL;
+	struct tally *sum;
 
 	if (!from)
 		return;
-	if (!old)
-		old = none = tally_new(0);
-	sum = joined(old, from);
-	free(none ? none : old);
+	sum = *into ? joined(*into, from) : tally_copy(from);
+	free(*into);
 	*into = sum;
 }
 
 void buckets_subtract(struct tally **from, const struct tally *what)
 {
-	size_t size = sizeof(*what) + (what ? what->n : 0) * sizeof(*what->buckets);
 	struct tally *negative;
 
 	if (!what)
 		return;
-	negative = memcpy(mem_alloc(size), what, size);
+	negative = tally_copy(what);
 	negative->count = -negative->count;
 	negative->sum = -negative->sum;
 	for (uint32_t i = 0; i < negative->n; i++)

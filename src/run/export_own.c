@@ -171,22 +171,23 @@ struct sum {
 struct sums {
 	struct arena *arena;
 	struct strmap *index;
-	VEC(struct sum) list;
+	VEC(struct sum *) list;
 };
 
 static struct sum *sum_of(struct sums *sums, const char *label)
 {
-	uintptr_t at;
+	struct sum *sum;
 
 	if (!sums->index)
 		sums->index = strmap_new(sums->arena);
-	at = (uintptr_t)strmap_get(sums->index, label);
-	if (!at) {
-		vec_grow(sums->arena, &sums->list)->label = label;
-		at = sums->list.n;
-		strmap_put(sums->index, label, (void *)at);
-	}
-	return &sums->list.data[at - 1];
+	sum = strmap_get(sums->index, label);
+	if (sum)
+		return sum;
+	sum = arena_new_of(sums->arena, struct sum);
+	sum->label = label;
+	vec_push(sums->arena, &sums->list, sum);
+	strmap_put(sums->index, label, sum);
+	return sum;
 }
 
 static void feed_row(struct exporter *exporter, const struct script *script, int kind,
@@ -214,10 +215,10 @@ static void feed_row(struct exporter *exporter, const struct script *script, int
 static void feed_sums(struct exporter *exporter, const struct script *script, int kind,
 		      const struct sums *sums)
 {
-	const struct sum *sum;
+	struct sum *const *sum;
 
 	vec_each (sum, &sums->list)
-		feed_row(exporter, script, kind, sum->label, sum->n);
+		feed_row(exporter, script, kind, (*sum)->label, (*sum)->n);
 	series_table_sweep(script->own[kind], &exporter->collect);
 }
 
@@ -292,7 +293,7 @@ static void feed_maps(struct exporter *exporter, const struct script *script)
 
 	for (size_t i = 0; i < run->plan->maps.n; i++) {
 		const struct plan_map *map = run->plan->maps.data[i];
-		uint64_t n[3];
+		uint64_t n[OWN_COLUMNS] = { 0 };
 
 		if (map->shape != MAP_KEYED)
 			continue;

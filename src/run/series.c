@@ -40,14 +40,16 @@ static bool is_monotonic(const struct column *column)
 /* Counting begins anew: what was reached is the base of it. Of what may fall nothing is kept. */
 static void cell_restart(const struct column *column, struct cell *cell)
 {
+	struct tally *last = cell->tally_last;
+
 	cell->present = false;
 	if (!is_monotonic(column))
 		return;
 	cell->base += cell->last;
 	cell->last = 0;
-	buckets_add(&cell->tally_base, cell->tally_last);
-	free(cell->tally_last);
 	cell->tally_last = NULL;
+	buckets_add(&cell->tally_base, last);
+	free(last);
 }
 
 /* Division is exact where the scale is a power of ten below 1, multiplication is not. */
@@ -98,13 +100,15 @@ static void take_counter(const struct column *column, struct cell *cell)
 
 static void take_tally(const struct column *column, struct cell *cell)
 {
-	bool fell = cell->tally_last && cell->tally_next->count < cell->tally_last->count;
+	struct tally *last = cell->tally_last;
+	bool fell = last && cell->tally_next->count < last->count;
 
 	if (fell)
 		cell_restart(column, cell);
+	else
+		free(last);
 	if (fell && column->fall == FALL_PAST)
 		buckets_subtract(&cell->tally_base, cell->tally_next);
-	free(cell->tally_last);
 	cell->tally_last = cell->tally_next;
 	cell->tally_next = NULL;
 }
@@ -228,7 +232,8 @@ static struct row *row_new(struct table *table, const char *key, uint64_t hash, 
 	struct row *row = mem_alloc(size);
 
 	memset(row, 0, size);
-	row->key = strcpy(mem_alloc(strlen(key) + 1), key);
+	row->cells = (struct cell *)(row + 1);
+	row->key = memcpy(mem_alloc(strlen(key) + 1), key, strlen(key) + 1);
 	row->hash = hash;
 	for (unsigned i = 0; i < table->n_columns; i++) {
 		struct family *family = table->columns[i].family;
@@ -488,15 +493,18 @@ static void merge_series(struct metric_series *into, const struct metric_series 
 static void add_series(struct family *family, struct metrics *set, const char *key,
 		       const struct metric_series *series)
 {
-	uintptr_t at = family->seen ? (uintptr_t)strmap_get(family->seen, key) : 0;
+	size_t *at = family->seen ? strmap_get(family->seen, key) : NULL;
 
 	if (at) {
-		merge_series(&family->out->series.data[at - 1], series, family->type);
+		merge_series(&family->out->series.data[*at], series, family->type);
 		return;
 	}
+	if (family->seen) {
+		at = arena_new_of(set->arena, size_t);
+		*at = family->out->series.n;
+		strmap_put(family->seen, key, at);
+	}
 	metrics_add(set, family->out, series);
-	if (family->seen)
-		strmap_put(family->seen, key, (void *)(uintptr_t)family->out->series.n);
 }
 
 static void write_cell(struct column *column, const struct cell *cell, const char *const *labels,

@@ -93,7 +93,7 @@ struct row {
 	int64_t seen_ns; /* and its time */
 	int pid;	 /* the process (or thread) it is about; 0: none */
 	bool expired;
-	struct cell cells[];
+	struct cell *cells; /* one per column */
 };
 
 #define KEY_END '\xff' /* in no UTF-8 */
