@@ -483,14 +483,21 @@ def kubernetes():
 POD = """
 mount -t tracefs nodev /sys/kernel/tracing && mount -o remount,bind,ro /sys/kernel/tracing &&
 mount -o remount,bind,ro / || exit 77
-exec setpriv --no-new-privs --ambient-caps=-all --inh-caps="-all$1" --bounding-set="-all$1" -- "$2" "$3" "$4" "$5" "$6"
+words=$1
+shift
+exec setpriv --no-new-privs --ambient-caps=-all --inh-caps="-all$words" --bounding-set="-all$words" -- "$@"
 """
 
 
-def in_pod(capabilities, *args):
-    """jbtrace as it would run in the DaemonSet's container; what it wrote, both ways."""
-    words = "".join(f",+{name.lower()}" for name in capabilities)
-    command = ["timeout", "20", "unshare", "--mount", "--propagation", "private", "sh", "-c", POD, "sh", words, str(BUILD / "jbtrace"), *args]
+def pod_command(capabilities_, args):
+    """jbtrace as it would run in the DaemonSet's container; every program replaces the one before, so the pid stays."""
+    words = "".join(f",+{name.lower()}" for name in capabilities_)
+    return ["unshare", "--mount", "--propagation", "private", "sh", "-c", POD, "sh", words, str(BUILD / "jbtrace"), *args]
+
+
+def in_pod(capabilities_, *args):
+    """What it wrote, both ways."""
+    command = ["timeout", "20", *pod_command(capabilities_, args)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, stdin=subprocess.DEVNULL)
     if done.returncode == 77:
         raise Skip("a private mount namespace with tracefs cannot be made here")
@@ -532,6 +539,38 @@ def capabilities():
             shutil.rmtree(folder)
 
 
+@test
+def container_serves():
+    """The container's command line, on another port: healthy, and its metrics are there."""
+    need("setpriv", "unshare")
+    if os.geteuid() != 0:
+        raise Skip("not root")
+    container = daemonset()["spec"]["containers"][0]
+    args = [re.sub(r"^0\.0\.0\.0:\d+$", "127.0.0.1:0", arg) for arg in container["args"]]
+    with tempfile.TemporaryFile("w+") as said, \
+            subprocess.Popen(pod_command(container["securityContext"]["capabilities"]["add"], args),
+                             stdin=subprocess.DEVNULL, stdout=said, stderr=said) as jbtrace:
+        try:
+            metrics, end = "", time.monotonic() + 30
+            while 'jbtrace_script_up{script="ffmpeg_jitter"} 1' not in metrics:
+                said.seek(0)
+                text = said.read()
+                if jbtrace.poll() is not None or time.monotonic() > end:
+                    raise Failure(f"{' '.join(args)}: {text}{metrics}")
+                time.sleep(0.1)
+                found = re.search(r"http://127\.0\.0\.1:\d+/", text)
+                if found and "Attached" in text:
+                    with urllib.request.urlopen(f"{found.group()}metrics", timeout=10) as answer:
+                        metrics = answer.read().decode()
+            with urllib.request.urlopen(f"{found.group()}health", timeout=10) as answer:
+                health = json.load(answer)
+            if health["status"] != "healthy":
+                raise Failure(f"/health: {health}")
+        finally:
+            jbtrace.terminate()
+            jbtrace.wait(20)
+
+
 # --- README ---
 
 @test
@@ -565,7 +604,7 @@ def series_are_counted():
     }
     if said != {what: str(n) for what, n in wanted.items()}:
         raise Failure(f"README.md says {said}, the script makes {wanted}")
-    if f"({' + '.join(str(n) for n in wanted.values())}) × max_series" not in readme_:
+    if f"({' + '.join(str(n) for n in wanted.values())}) × N" not in readme_:
         raise Failure(f"README.md adds up something else: {wanted}")
 
 
