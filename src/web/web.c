@@ -67,8 +67,10 @@ void web_close(struct web *web)
 		return;
 	server_stop(web);
 	for (unsigned i = 0; i < web->n_scripts; i++) {
-		if (web->scripts[i]->run)
+		if (web->scripts[i]->run) {
+			run_watch_prints(web->scripts[i]->run, NULL, NULL);
 			exporter_remove(web->exporter, web->scripts[i]->run);
+		}
 		script_free(web, web->scripts[i]);
 	}
 	for (unsigned kind = 0; kind < CONTENT_KINDS; kind++)
