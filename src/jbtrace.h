@@ -150,8 +150,19 @@ JB_API void jb_session_add_failed(struct jb_session *session, const char *name, 
 JB_API int jb_session_listen(struct jb_session *session, const struct jb_listen *listen);
 /* The port that is served; 0: none. */
 JB_API unsigned jb_session_port(const struct jb_session *session);
-/* Stop one script (jb_stop) and give back its exit code; -ENOENT: no such script. */
+/*
+ * Stop one script (jb_stop) and give back its exit code; -ENOENT: no such script runs. One that has failed or ended is
+ * not shown any more either.
+ */
 JB_API int jb_session_remove(struct jb_session *session, const char *name);
+/*
+ * A run in the place of another one of that name, which is stopped when the new one is in: no moment is without either.
+ * The old one's exit code; -ENOENT: there was none; -E2BIG: then the caller keeps the run.
+ */
+JB_API int jb_session_replace(struct jb_session *session, const char *name, struct jb_run *run);
+/* `ended` is called for each script that ends by itself, after it was stopped, from within jb_session_step. */
+JB_API void jb_session_on_end(struct jb_session *session,
+			      void (*ended)(void *arg, const char *name, int code), void *arg);
 /* Handle what is there, waiting up to timeout_ms; scripts that are done are stopped. 1: go on, 0: none is left. */
 JB_API int jb_session_step(struct jb_session *session, int timeout_ms);
 /* Stop what still runs, free. The exit code of the first script that ended with another one than 0. */

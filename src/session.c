@@ -21,10 +21,12 @@ struct script {
 
 struct jb_session {
 	FILE *messages;
-	struct script scripts[RUNS_MAX];
+	struct script scripts[RUNS_MAX + 1]; /* one more while a script is replaced */
 	size_t n;
 	int code;	 /* the first that was not 0 of those that ended */
 	struct web *web; /* NULL: no port is served */
+	void (*ended)(void *arg, const char *name, int code); /* NULL: nobody wants to know */
+	void *ended_arg;
 };
 
 struct jb_session *jb_session_new(FILE *messages)
@@ -35,13 +37,11 @@ struct jb_session *jb_session_new(FILE *messages)
 	return session;
 }
 
-int jb_session_add(struct jb_session *session, const char *name, struct jb_run *run)
+static int add_script(struct jb_session *session, const char *name, struct jb_run *run)
 {
 	struct script *script = &session->scripts[session->n];
 	bool shared = false;
 
-	if (session->n == RUNS_MAX)
-		return -E2BIG;
 	for (size_t i = 0; i < session->n && !shared; i++)
 		shared = run_share_output(run->run, session->scripts[i].run->run);
 	*script = (struct script){ .name = strdup(name), .run = run };
@@ -54,6 +54,11 @@ int jb_session_add(struct jb_session *session, const char *name, struct jb_run *
 	if (session->web)
 		web_add(session->web, name, run->run);
 	return 0;
+}
+
+int jb_session_add(struct jb_session *session, const char *name, struct jb_run *run)
+{
+	return session->n < RUNS_MAX ? add_script(session, name, run) : -E2BIG;
 }
 
 void jb_session_add_failed(struct jb_session *session, const char *name, const char *why)
@@ -114,12 +119,57 @@ static int end_script(struct jb_session *session, size_t index, bool wanted)
 	return code;
 }
 
+/* Where it is; session->n: nowhere. */
+static size_t find_script(const struct jb_session *session, const char *name)
+{
+	size_t i = 0;
+
+	while (i < session->n && strcmp(session->scripts[i].name, name))
+		i++;
+	return i;
+}
+
 int jb_session_remove(struct jb_session *session, const char *name)
 {
-	for (size_t i = 0; i < session->n; i++)
-		if (strcmp(session->scripts[i].name, name) == 0)
-			return end_script(session, i, true);
+	size_t i = find_script(session, name);
+
+	if (i < session->n)
+		return end_script(session, i, true);
+	if (session->web)
+		web_forget(session->web, name);
 	return -ENOENT;
+}
+
+int jb_session_replace(struct jb_session *session, const char *name, struct jb_run *run)
+{
+	size_t i = find_script(session, name);
+	int err = i < session->n ? add_script(session, name, run) : -ENOENT;
+
+	return err ? err : end_script(session, i, true);
+}
+
+void jb_session_on_end(struct jb_session *session,
+		       void (*ended)(void *arg, const char *name, int code), void *arg)
+{
+	session->ended = ended;
+	session->ended_arg = arg;
+}
+
+/* Those that have ended by themselves. */
+static void end_done(struct jb_session *session)
+{
+	for (size_t i = session->n; i-- > 0;) {
+		char *name;
+		int code;
+
+		if (!run_is_done(session->scripts[i].run->run))
+			continue;
+		name = mem_strdup(session->scripts[i].name);
+		code = end_script(session, i, false);
+		if (session->ended)
+			session->ended(session->ended_arg, name, code);
+		free(name);
+	}
 }
 
 int jb_session_step(struct jb_session *session, int timeout_ms)
@@ -131,9 +181,7 @@ int jb_session_step(struct jb_session *session, int timeout_ms)
 	for (size_t i = 0; i < session->n; i++)
 		runs[i] = session->scripts[i].run->run;
 	if (!run_step_all(runs, session->n, session->web ? web_fd(session->web) : -1, timeout_ms))
-		for (size_t i = session->n; i-- > 0;)
-			if (run_is_done(session->scripts[i].run->run))
-				end_script(session, i, false);
+		end_done(session);
 	return session->n > 0;
 }
 

@@ -19,15 +19,20 @@ enum mode {
 	MODE_HELP,
 	MODE_HELP_BUILTINS,
 	MODE_HELP_ROFF,
+	MODE_HELP_CONFIG,
+	MODE_DAEMON_STATUS,
+	MODE_DAEMON_STOP,
 	MODE_VERSION
 };
 
 struct cli {
 	enum mode mode;
-	const char *program;	       /* -e */
-	const char *command;	       /* -c */
-	const char *output;	       /* -o */
-	const char *scripts;	       /* -m */
+	const char *program; /* -e */
+	const char *command; /* -c */
+	const char *output;  /* -o */
+	const char *scripts; /* -m */
+	char **words;	     /* what is no option: the script and its parameters */
+	unsigned n_words;
 	const char *named[PARAMS_MAX]; /* behind `--`: options of the scripts */
 	unsigned n_named;
 	struct jb_options compile;
@@ -35,6 +40,11 @@ struct cli {
 	struct jb_listen listen; /* --listen and what goes with it */
 	bool listens;
 	char listen_address[64], listen_user[128], listen_password[256];
+	const char *config;   /* --config */
+	const char *pid_file; /* --pid-file */
+	const char *log_file; /* --log */
+	int log_level;	      /* --log-level: 1 + enum log_level; 0: not said */
+	bool daemonize;
 	bool warnings, no_warnings, ignored;
 	pid_t child;
 	bool child_released; /* by child_release: it is ours to end */
@@ -52,6 +62,8 @@ int set_listen(struct cli *cli, const char *value);
 int set_listen_user(struct cli *cli, const char *value);
 int set_series(struct cli *cli, const char *value);
 int set_expire(struct cli *cli, const char *value);
+/* The first line of a file. `option` is for messages. 0, or EXIT_USAGE. */
+int read_password(const char *option, const char *path, char *password, int room, FILE *messages);
 /* Serve when that is asked for: before anything is attached, so that a mistake costs nothing. 0, or the exit code. */
 int open_listen(struct cli *cli, struct jb_session *session);
 
@@ -68,6 +80,8 @@ int set_keep(struct cli *cli, const char *value);
 /* -o FILE is opened, -o FOLDER/ is made; where, is in cli->run. Metrics replace their file as a whole, so that it is not
  * opened for them. */
 int open_output(struct cli *cli);
+/* Is it a folder, or will it be one? */
+bool is_folder(const char *path);
 /* "10s", "5m", "7d" to nanoseconds; "10MB" to bytes. false: it is none. */
 bool parse_time(const char *text, uint64_t *ns);
 bool parse_size(const char *text, uint64_t *bytes);

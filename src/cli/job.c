@@ -6,111 +6,76 @@
 
 #include "cli/job.h"
 
-struct job *jobs_add(struct jobs *jobs, const struct cli *cli)
+static void *or_abort(void *memory)
 {
-	struct job *job = &jobs->list[jobs->n];
+	if (!memory)
+		abort();
+	return memory;
+}
 
-	if (jobs->n == JOBS_MAX)
-		return NULL;
-	*job = (struct job){ .compile = cli->compile, .run = cli->run };
+struct job *job_new(const struct cli *cli)
+{
+	struct job *job = or_abort(calloc(1, sizeof(*job)));
+
+	job->compile = cli->compile;
+	job->run = cli->run;
 	job->compile.sz = sizeof(job->compile);
 	job->compile.no_warnings = cli->no_warnings;
 	job->run.sz = sizeof(job->run);
 	job->run.no_warnings = cli->no_warnings;
-	jobs->n++;
 	return job;
 }
 
-static void job_fini(struct job *job)
+void job_free(struct job *job)
 {
 	jb_program_free(job->program);
 	if (job->messages)
 		fclose(job->messages);
 	text_fini(&job->text);
+	for (size_t i = 0; i < job->n_kept; i++)
+		free(job->kept[i]);
+	free(job->kept);
+	free(job->signature);
+	free(job->why);
+	free(job->filters);
 	free(job->named);
 	free(job->name);
+	free(job);
 }
 
-void jobs_fini(struct jobs *jobs)
+const char *job_keep(struct job *job, const char *text)
 {
-	for (size_t i = 0; i < jobs->n; i++)
-		job_fini(&jobs->list[i]);
-	jobs->n = 0;
+	char *copy;
+
+	if (!text)
+		return NULL;
+	copy = or_abort(strdup(text));
+	job->kept = or_abort(realloc(job->kept, (job->n_kept + 1) * sizeof(*job->kept)));
+	job->kept[job->n_kept++] = copy;
+	return copy;
 }
 
-static int name_job(struct job *job)
+void job_give_option(struct job *job, const char *word)
+{
+	unsigned n = job->compile.n_named;
+
+	job->named = or_abort(realloc(job->named, (n + 1) * sizeof(*job->named)));
+	job->named[n] = word;
+	job->compile.named = job->named;
+	job->compile.n_named = n + 1;
+}
+
+int job_check_text(struct job *job, FILE *messages)
 {
 	if (strspn(job->text.bytes, " \t\r\n") == job->text.len)
-		return complain("the script is empty");
-	job->name = text_short_name(&job->text);
+		return complain_to(messages, "the script is empty");
+	if (!job->name)
+		job->name = or_abort(text_short_name(&job->text));
 	job->run.name = job->name;
-	return job->name ? 0 : complain("out of memory");
+	return 0;
 }
 
-int jobs_add_single(struct jobs *jobs, struct cli *cli, int *argc, char ***argv)
-{
-	struct job *job = jobs_add(jobs, cli);
-	const char *word;
-	int err;
-
-	if (cli->program) {
-		err = text_copy(&job->text, "stdin", cli->program, strlen(cli->program));
-	} else if (!*argc) {
-		print_usage(stderr);
-		return EXIT_USAGE;
-	} else {
-		word = *(*argv)++;
-		(*argc)--;
-		err = strcmp(word, "-") == 0 ? text_read_stdin(&job->text, stderr)
-					     : text_find_near(&job->text, word, stderr);
-	}
-	if (err)
-		return err;
-	if (*argc > PARAMS_MAX)
-		return complain("more than %d parameters", PARAMS_MAX);
-	job->compile.params = (const char *const *)*argv;
-	job->compile.n_params = (unsigned)*argc;
-	job->compile.named = cli->named;
-	job->compile.n_named = cli->n_named;
-	return name_job(job);
-}
-
-/* --- -m --- */
-
-static struct job *find_job(struct jobs *jobs, const char *name, size_t len)
-{
-	for (size_t i = 0; i < jobs->n; i++)
-		if (strlen(jobs->list[i].name) == len &&
-		    strncmp(jobs->list[i].name, name, len) == 0)
-			return &jobs->list[i];
-	return NULL;
-}
-
-static int add_by_name(struct jobs *jobs, const struct cli *cli, const char *word)
-{
-	struct job *job = jobs_add(jobs, cli), *same;
-	char *name;
-
-	if (!job)
-		return complain("-m: more than %d scripts", JOBS_MAX);
-	if (text_find(&job->text, word, stderr)) {
-		jobs->n--;
-		text_fini(&job->text);
-		scripts_print_names(stderr);
-		return EXIT_USAGE;
-	}
-	name = text_short_name(&job->text);
-	jobs->n--;
-	same = name ? find_job(jobs, name, strlen(name)) : NULL;
-	jobs->n++;
-	free(name);
-	if (same)
-		return complain("-m: two scripts are called '%s'", same->name);
-	return name_job(job);
-}
-
-/* What the script declares with getopt(); one that does not compile has nothing, and is told about when it is run. */
-static bool declares(struct job *job, const char *name, size_t len)
+bool job_declares(const struct job *job, const char *name, size_t len)
 {
 	struct jb_source source = { .sz = sizeof(source),
 				    .name = job->text.name,
@@ -124,6 +89,7 @@ static bool declares(struct job *job, const char *name, size_t len)
 
 	options.partial = true;
 	options.until = JB_STAGE_PLAN;
+	options.n_named = 0;
 	program = nowhere ? jb_compile(&source, &options, nowhere) : NULL;
 	for (unsigned i = 0; program && (option = jb_option_name(program, i)); i++)
 		found |= strlen(option) == len && strncmp(option, name, len) == 0;
@@ -133,61 +99,160 @@ static bool declares(struct job *job, const char *name, size_t len)
 	return found;
 }
 
-static int give_option(struct job *job, const char *word)
-{
-	unsigned n = job->compile.n_named;
-	const char **more = realloc(job->named, (n + 1) * sizeof(*more));
+/* --- lists --- */
 
-	if (!more)
-		return complain("out of memory");
-	more[n] = word;
-	job->named = more;
-	job->compile.named = more;
-	job->compile.n_named = n + 1;
-	return 0;
+struct job *jobs_find(const struct jobs *jobs, const char *name, size_t len)
+{
+	for (size_t i = 0; i < jobs->n; i++)
+		if (strlen(jobs->list[i]->name) == len &&
+		    strncmp(jobs->list[i]->name, name, len) == 0)
+			return jobs->list[i];
+	return NULL;
+}
+
+int jobs_add(struct jobs *jobs, struct job *job, FILE *messages)
+{
+	int err = 0;
+
+	if (jobs->n == JOBS_MAX)
+		err = complain_to(messages, "there are more than %d scripts", JOBS_MAX);
+	else if (jobs_find(jobs, job->name, strlen(job->name)))
+		err = complain_to(messages, "two scripts are called '%s'", job->name);
+	if (err)
+		job_free(job);
+	else
+		jobs->list[jobs->n++] = job;
+	return err;
+}
+
+void jobs_fini(struct jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->n; i++)
+		job_free(jobs->list[i]);
+	jobs->n = 0;
+}
+
+/* --- one script --- */
+
+static int read_single(struct job *job, const struct cli *cli, FILE *messages)
+{
+	const char *word = cli->n_words ? *cli->words : NULL;
+
+	if (cli->program)
+		return text_copy(&job->text, "stdin", cli->program, strlen(cli->program));
+	if (strcmp(word, "-"))
+		return text_find_near(&job->text, word, messages);
+	return text_read_stdin(&job->text, messages);
+}
+
+static int add_single(struct jobs *jobs, const struct cli *cli, FILE *messages)
+{
+	unsigned first = !cli->program, n;
+	struct job *job;
+	int err;
+
+	if (!cli->program && !cli->n_words) {
+		print_usage(messages);
+		return EXIT_USAGE;
+	}
+	n = cli->n_words - first;
+	if (n > PARAMS_MAX)
+		return complain_to(messages, "more than %d parameters", PARAMS_MAX);
+	job = job_new(cli);
+	err = read_single(job, cli, messages);
+	if (!err)
+		err = job_check_text(job, messages);
+	if (err) {
+		job_free(job);
+		return err;
+	}
+	job->compile.params = (const char *const *)cli->words + first;
+	job->compile.n_params = n;
+	job->compile.named = cli->named;
+	job->compile.n_named = cli->n_named;
+	return jobs_add(jobs, job, messages);
+}
+
+/* --- -m --- */
+
+static int add_by_name(struct jobs *jobs, const struct cli *cli, const char *word, FILE *messages)
+{
+	struct job *job = job_new(cli);
+	int err = text_find(&job->text, word, messages);
+
+	if (err)
+		scripts_print_names(messages);
+	else
+		err = job_check_text(job, messages);
+	if (!err)
+		return jobs_add(jobs, job, messages);
+	job_free(job);
+	return err;
 }
 
 /* "script.name=value", or "name=value" when only one of the scripts declares it. */
-static int share_option(struct jobs *jobs, const char *word)
+static int share_option(struct jobs *jobs, const char *word, FILE *messages)
 {
 	size_t len = strcspn(word, "="), dot = strcspn(word, ".");
-	struct job *owner = dot < len ? find_job(jobs, word, dot) : NULL;
+	struct job *owner = dot < len ? jobs_find(jobs, word, dot) : NULL;
 
-	if (owner)
-		return give_option(owner, word + dot + 1);
+	if (owner) {
+		job_give_option(owner, word + dot + 1);
+		return 0;
+	}
 	for (size_t i = 0; i < jobs->n; i++) {
-		if (!declares(&jobs->list[i], word, len))
+		struct job *job = jobs->list[i];
+
+		if (!job_declares(job, word, len))
 			continue;
 		if (owner)
-			return complain("both '%s' and '%s' have an option '%.*s'; write --%s.%s "
-					"or --%s.%s",
-					owner->name, jobs->list[i].name, (int)len, word,
-					owner->name, word, jobs->list[i].name, word);
-		owner = &jobs->list[i];
+			return complain_to(messages,
+					   "both '%s' and '%s' have an option '%.*s'; write "
+					   "--%s.%s or --%s.%s",
+					   owner->name, job->name, (int)len, word, owner->name,
+					   word, job->name, word);
+		owner = job;
 	}
 	if (!owner)
-		return complain("none of the scripts has an option '%.*s'", (int)len, word);
-	return give_option(owner, word);
+		return complain_to(messages, "none of the scripts has an option '%.*s'", (int)len,
+				   word);
+	job_give_option(owner, word);
+	return 0;
 }
 
-int jobs_add_named(struct jobs *jobs, struct cli *cli)
+int jobs_share_options(struct jobs *jobs, const struct cli *cli, FILE *messages)
 {
-	char *names = strdup(cli->scripts), *rest = names, *name;
-	int err = names ? 0 : complain("out of memory");
+	int err = 0;
+
+	for (unsigned i = 0; !err && i < cli->n_named; i++)
+		err = share_option(jobs, cli->named[i], messages);
+	return err;
+}
+
+static int add_named(struct jobs *jobs, const struct cli *cli, FILE *messages)
+{
+	char *names = or_abort(strdup(cli->scripts)), *rest = names, *name;
+	int err = 0;
 
 	while (!err && (name = strsep(&rest, ",")))
-		err = *name ? add_by_name(jobs, cli, name)
-			    : complain("-m wants names with commas between them, not '%s'",
-				       cli->scripts);
-	for (unsigned i = 0; !err && i < cli->n_named; i++)
-		err = share_option(jobs, cli->named[i]);
-	for (size_t i = 0; !err && jobs->n > 1 && i < jobs->n; i++) {
-		struct job *job = &jobs->list[i];
-
-		job->messages = prefix_open(job->name, stderr);
-		job->run.messages = job->messages;
-		err = job->messages ? 0 : complain("out of memory");
-	}
+		err = *name ? add_by_name(jobs, cli, name, messages)
+			    : complain_to(messages,
+					  "-m wants names with commas between them, not '%s'",
+					  cli->scripts);
 	free(names);
-	return err;
+	return err ? err : jobs_share_options(jobs, cli, messages);
+}
+
+int jobs_from_words(struct jobs *jobs, const struct cli *cli, FILE *messages)
+{
+	if (!cli->scripts)
+		return add_single(jobs, cli, messages);
+	if (cli->program)
+		return complain_to(messages, "-m and -e exclude each other");
+	if (cli->n_words)
+		return complain_to(
+			messages,
+			"-m names the scripts, so '%s' is too much; their options follow --",
+			*cli->words);
+	return add_named(jobs, cli, messages);
 }

@@ -16,19 +16,36 @@ struct text {
 	size_t len;
 };
 
+enum job_state {
+	JOB_NEW,
+	JOB_RUNNING,
+	JOB_FAILED, /* its text could not be read, it does not compile, load or attach */
+	JOB_ENDED   /* by itself */
+};
+
+struct log_stream;
+
 struct job {
 	char *name; /* for messages, files and metrics; heap */
 	struct text text;
-	const char *
-		*named; /* options of the script; the array is heap, the words are the caller's */
+	const char **named;	   /* options of the script; the array is heap */
+	struct jb_filter *filters; /* the array is heap */
+	const char *output; /* a file that is appended to; NULL: the command line said where */
 	struct jb_options compile;
 	struct jb_run_options run;
-	FILE *messages;		    /* NULL: stderr */
-	struct jb_program *program; /* from job_compile to job_fini */
+	FILE *messages;		    /* NULL: stderr; closed with the job */
+	struct log_stream *stream;  /* of a service: the same */
+	struct jb_program *program; /* from job_compile to job_free */
+	enum job_state state;
+	int code;	 /* its exit code, when it has failed or ended */
+	char *why;	 /* of a service: why it has failed; NULL: not known */
+	char *signature; /* of a service: everything that it is run with, in one text */
+	char **kept;	 /* texts that live as long as the job; heap */
+	size_t n_kept;
 };
 
 struct jobs {
-	struct job list[JOBS_MAX];
+	struct job *list[JOBS_MAX];
 	size_t n;
 };
 
@@ -49,17 +66,55 @@ void scripts_list(FILE *out);
 void scripts_print_names(FILE *out);
 
 /* job.c */
-/* The next job of the list, with what the command line says for all of them. NULL: there are too many. */
-struct job *jobs_add(struct jobs *jobs, const struct cli *cli);
-/* The job of -e, or of the first word, which is then taken away from the parameters. 0, or the exit code. */
-int jobs_add_single(struct jobs *jobs, struct cli *cli, int *argc, char ***argv);
-/* The jobs of -m a,b,c and the options behind `--`, which are shared out among them. 0, or the exit code. */
-int jobs_add_named(struct jobs *jobs, struct cli *cli);
+/* A job with what the command line says for all of them; not yet in a list. */
+struct job *job_new(const struct cli *cli);
+void job_free(struct job *job);
+/* A copy that lives as long as the job; NULL of NULL. */
+const char *job_keep(struct job *job, const char *text);
+/* One more option of the script: "name=value". */
+void job_give_option(struct job *job, const char *word);
+/* Does the script declare it with getopt()? One that does not compile declares nothing. */
+bool job_declares(const struct job *job, const char *name, size_t len);
+/* Look at the text: the job's name is made from that of the text unless it has one. 0, or EXIT_USAGE. */
+int job_check_text(struct job *job, FILE *messages);
+/* NULL: no job has the name, whose length is `len`. */
+struct job *jobs_find(const struct jobs *jobs, const char *name, size_t len);
+/* Into the list, which owns it then. EXIT_USAGE: there are too many, or two of one name, and the job is gone. */
+int jobs_add(struct jobs *jobs, struct job *job, FILE *messages);
+/* The jobs of the command line: -e, the words, -m. 0, or the exit code. */
+int jobs_from_words(struct jobs *jobs, const struct cli *cli, FILE *messages);
+/* The options behind `--` to the jobs that they are for. 0, or the exit code. */
+int jobs_share_options(struct jobs *jobs, const struct cli *cli, FILE *messages);
 void jobs_fini(struct jobs *jobs);
+
+/* start.c */
+/* 0, or the exit code after messages. */
+int job_compile(struct job *job);
+/* NULL after messages; then *code is the exit code. */
+struct jb_run *job_begin(struct job *job, int *code);
+FILE *job_messages(const struct job *job);
 
 /* run.c */
 /* Everything between the texts and the exit code: compile, show what was asked for, or trace until the end. */
 int jobs_run(struct cli *cli, struct jobs *jobs);
+/* --check of several: compile and load each, and say how it does, a line each. 0, or the exit code of the first failure. */
+int jobs_check(struct jobs *jobs);
+/*
+ * Several jobs are armed when the last one is: takes the wish to be told away from each of them. true: somebody wants to
+ * be told, by jobs_notify.
+ */
+bool jobs_take_notify(void);
+void jobs_notify(void);
+
+/* signals.c */
+/* How many requests to stop have come; a second one ends the process at once. */
+const volatile int *signals_stops(void);
+/* Not before the run starts: until then there is nothing to take down, and a signal simply ends the process. */
+void signals_catch(void);
+/* SIGHUP, too. */
+void signals_catch_reload(void);
+/* Has one come since the last question? */
+bool signals_take_reload(void);
 
 /* prefix.c */
 /* A stream that writes whole lines to `to`, each behind "NAME: " unless it begins with the name. NULL: no memory. */

@@ -57,26 +57,28 @@ int set_listen(struct cli *cli, const char *value)
 	return err ? err : parse_port(cli, end + 1, value);
 }
 
-/* The first line of the file. */
-static int read_password(struct cli *cli, const char *path)
+int read_password(const char *option, const char *path, char *password, int room, FILE *messages)
 {
 	FILE *file = fopen(path, "re");
 	struct stat st;
 	bool read;
 
 	if (!file)
-		return complain("--listen-user: cannot read the password from '%s': %s", path,
-				strerror(errno));
+		return complain_to(messages, "%s: cannot read the password from '%s': %s", option,
+				   path, strerror(errno));
 	if (fstat(fileno(file), &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & S_IROTH))
-		fprintf(stderr, "jbtrace: warning: everyone can read the password in '%s'\n", path);
+		fprintf(messages, "jbtrace: warning: everyone can read the password in '%s'\n",
+			path);
 	setbuf(file, NULL);
-	read = fgets(cli->listen_password, sizeof(cli->listen_password), file) != NULL;
+	read = fgets(password, room, file) != NULL;
 	fclose(file);
-	cli->listen_password[strcspn(cli->listen_password, "\r\n")] = '\0';
-	if (!read || !*cli->listen_password)
-		return complain("--listen-user: the first line of '%s' is to be the password, but "
-				"it is empty",
-				path);
+	if (read)
+		password[strcspn(password, "\r\n")] = '\0';
+	if (!read || !*password)
+		return complain_to(
+			messages,
+			"%s: the first line of '%s' is to be the password, but it is empty", option,
+			path);
 	return 0;
 }
 
@@ -104,7 +106,9 @@ int set_listen_user(struct cli *cli, const char *value)
 		return complain("--listen-user wants USER:PASSWORD-FILE, not '%s'", value);
 	memcpy(cli->listen_user, value, len);
 	cli->listen_user[len] = '\0';
-	err = colon ? read_password(cli, colon + 1) : take_password(cli);
+	err = colon ? read_password("--listen-user", colon + 1, cli->listen_password,
+				    sizeof(cli->listen_password), stderr)
+		    : take_password(cli);
 	cli->listen.user = cli->listen_user;
 	cli->listen.password = cli->listen_password;
 	return err;

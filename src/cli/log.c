@@ -18,8 +18,9 @@
 
 struct log {
 	pthread_mutex_t lock;
-	struct log_options options; /* path is copied */
+	struct log_options options; /* without the path, which the file has */
 	struct log_file file;
+	bool echo;
 };
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
@@ -114,6 +115,13 @@ void log_reopen(struct log *log)
 	pthread_mutex_unlock(&log->lock);
 }
 
+void log_set_echo(struct log *log, bool on)
+{
+	pthread_mutex_lock(&log->lock);
+	log->echo = on;
+	pthread_mutex_unlock(&log->lock);
+}
+
 void log_close(struct log *log)
 {
 	if (!log)
@@ -169,6 +177,9 @@ static void write_line(struct log *log, enum log_level level, const char *name, 
 	else if (write(STDERR_FILENO, line, size) < 0)
 		size = 0; /* nobody is left who could be told */
 	free(line);
+	if (log->echo && level <= LOG_WARNING && log->options.target != LOG_TO_STDERR)
+		fprintf(stderr, "%s%s%.*s\n", name && *text != ' ' ? name : "",
+			name && *text != ' ' ? ": " : "", (int)len, text);
 }
 
 /* A message that names the script already, as a mistake in it does, needs no second name. */
@@ -213,93 +224,177 @@ void log_say(struct log *log, enum log_level level, const char *name, const char
 
 /* --- streams --- */
 
-struct stream {
+struct text {
+	char *data;
+	size_t len;
+};
+
+struct log_stream {
+	FILE *file;
 	struct log *log;
 	enum log_level level; /* of the line before */
-	char *rest;	      /* a line whose end has not come yet */
-	size_t n_rest;
+	struct text rest;     /* a line whose end has not come yet */
+	bool holding;
+	struct text held, last; /* kept back now, and the time before */
 	char name[NAME_MAX_LEN];
 };
 
-/* What programs say before a mistake: "x: error: ...", "WARNING: ...", "Lost 3 events". */
+static void text_add(struct text *text, const char *bytes, size_t len)
+{
+	char *more = realloc(text->data, text->len + len + 1);
+
+	if (!more)
+		return;
+	memcpy(more + text->len, bytes, len);
+	text->data = more;
+	text->len += len;
+	more[text->len] = '\0';
+}
+
+static void text_clear(struct text *text)
+{
+	free(text->data);
+	*text = (struct text){ 0 };
+}
+
+static const struct {
+	const char *word;
+	enum log_level level;
+} level_words[] = {
+	{ "error: ", LOG_ERROR },     { "ERROR: ", LOG_ERROR }, { "warning: ", LOG_WARNING },
+	{ "WARNING: ", LOG_WARNING }, { "Lost ", LOG_WARNING },
+};
+
+/* What programs say before a mistake: "x: error: ...", "WARNING: ...", "Lost 3 events". The first word counts. */
 static enum log_level level_of(const char *line, size_t len)
 {
-	static const struct {
-		const char *word;
-		enum log_level level;
-	} words[] = {
-		{ "error: ", LOG_ERROR },     { "ERROR: ", LOG_ERROR },
-		{ "warning: ", LOG_WARNING }, { "WARNING: ", LOG_WARNING },
-		{ "Lost ", LOG_WARNING },
-	};
 	enum log_level level = LOG_INFO;
 	const char *first = line + len;
 
-	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++) {
-		const char *at = memmem(line, len, words[i].word, strlen(words[i].word));
+	for (size_t i = 0; i < sizeof(level_words) / sizeof(*level_words); i++) {
+		const char *word = level_words[i].word;
+		const char *at = memmem(line, len, word, strlen(word));
 
 		if (at && at < first) {
 			first = at;
-			level = words[i].level;
+			level = level_words[i].level;
 		}
 	}
 	return level;
 }
 
-static void stream_line(struct stream *stream, const char *line, size_t len)
+static void stream_line(struct log_stream *stream, const char *line, size_t len)
 {
+	if (stream->holding) {
+		text_add(&stream->held, line, len);
+		text_add(&stream->held, "\n", 1);
+		return;
+	}
 	if (*line != ' ')
 		stream->level = level_of(line, len);
 	log_text(stream->log, stream->level, *stream->name ? stream->name : NULL, line, len);
 }
 
-static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
+/* All lines that are complete; the number of bytes they have. */
+static size_t stream_lines(struct log_stream *stream, const char *text, size_t len)
 {
-	struct stream *stream = cookie;
-	char *all = realloc(stream->rest, stream->n_rest + size + 1);
-	size_t len = stream->n_rest + size, from = 0;
+	size_t from = 0;
 
-	if (!all)
-		return (ssize_t)size;
-	memcpy(all + stream->n_rest, bytes, size);
-	for (char *stop; (stop = memchr(all + from, '\n', len - from));) {
-		size_t n = (size_t)(stop - all) - from;
+	for (const char *stop; (stop = memchr(text + from, '\n', len - from));) {
+		size_t n = (size_t)(stop - text) - from;
 
 		if (n)
-			stream_line(stream, all + from, n);
+			stream_line(stream, text + from, n);
 		from += n + 1;
 	}
-	memmove(all, all + from, len - from);
-	stream->rest = all;
-	stream->n_rest = len - from;
+	return from;
+}
+
+static ssize_t stream_write(void *cookie, const char *bytes, size_t size)
+{
+	struct log_stream *stream = cookie;
+	struct text *rest = &stream->rest;
+	size_t from;
+
+	text_add(rest, bytes, size);
+	if (!rest->data)
+		return (ssize_t)size;
+	from = stream_lines(stream, rest->data, rest->len);
+	rest->len -= from;
+	memmove(rest->data, rest->data + from, rest->len);
 	return (ssize_t)size;
 }
 
 static int stream_close(void *cookie)
 {
-	struct stream *stream = cookie;
+	struct log_stream *stream = cookie;
 
-	if (stream->n_rest)
-		stream_line(stream, stream->rest, stream->n_rest);
-	free(stream->rest);
+	stream->holding = false;
+	if (stream->rest.len)
+		stream_line(stream, stream->rest.data, stream->rest.len);
+	text_clear(&stream->rest);
+	text_clear(&stream->held);
+	text_clear(&stream->last);
 	free(stream);
 	return 0;
 }
 
-FILE *log_stream(struct log *log, const char *name)
+struct log_stream *log_stream_open(struct log *log, const char *name)
 {
-	struct stream *stream = calloc(1, sizeof(*stream));
-	FILE *file;
+	struct log_stream *stream = calloc(1, sizeof(*stream));
 
 	if (!stream)
-		return NULL;
+		abort();
 	stream->log = log;
 	stream->level = LOG_INFO;
 	if (name)
 		snprintf(stream->name, sizeof(stream->name), "%s", name);
-	file = fopencookie(stream, "w",
-			   (cookie_io_functions_t){ .write = stream_write, .close = stream_close });
-	if (!file)
-		free(stream);
-	return file;
+	stream->file = fopencookie(
+		stream, "w",
+		(cookie_io_functions_t){ .write = stream_write, .close = stream_close });
+	if (!stream->file)
+		abort();
+	return stream;
+}
+
+FILE *log_stream_file(struct log_stream *stream)
+{
+	return stream->file;
+}
+
+void log_stream_hold(struct log_stream *stream)
+{
+	fflush(stream->file);
+	stream->holding = true;
+}
+
+char *log_stream_error(struct log_stream *stream)
+{
+	const char *at;
+	size_t len;
+
+	fflush(stream->file);
+	if (!stream->held.data)
+		return NULL;
+	at = strstr(stream->held.data, level_words[0].word);
+	at = at ? at + strlen(level_words[0].word) : stream->held.data;
+	len = strcspn(at, "\n");
+	return strndup(at, len);
+}
+
+void log_stream_release(struct log_stream *stream, bool if_new)
+{
+	struct text held;
+	bool same;
+
+	fflush(stream->file);
+	held = stream->held;
+	same = held.len == stream->last.len &&
+	       (!held.len || memcmp(held.data, stream->last.data, held.len) == 0);
+	stream->holding = false;
+	stream->held = (struct text){ 0 };
+	if (held.len && !(if_new && same))
+		stream_lines(stream, held.data, held.len);
+	text_clear(&stream->last);
+	stream->last = held;
 }

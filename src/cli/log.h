@@ -35,6 +35,8 @@ void log_change(struct log *log, const struct log_options *options);
 /* The file was moved away by somebody else: begin a new one. */
 void log_reopen(struct log *log);
 void log_close(struct log *log);
+/* While this is on, warnings and errors are shown on stderr, too, as they are: for a daemon that is starting. */
+void log_set_echo(struct log *log, bool on);
 
 /* One or more lines; `name` is the script's, NULL: the program's own. */
 void log_text(struct log *log, enum log_level level, const char *name, const char *text,
@@ -43,9 +45,18 @@ void log_say(struct log *log, enum log_level level, const char *name, const char
 	__attribute__((format(printf, 4, 5)));
 /*
  * A stream for the messages of a script (NULL: of the program). The level of a line is read from its words; lines that
- * continue another one, which are indented, have its level. Close it before the log. NULL: no memory.
+ * continue another one, which are indented, have its level. Closing the file closes the stream; the log comes later.
  */
-FILE *log_stream(struct log *log, const char *name);
+struct log_stream;
+/* Never NULL. */
+struct log_stream *log_stream_open(struct log *log, const char *name);
+FILE *log_stream_file(struct log_stream *stream);
+/* From now on lines are kept back. */
+void log_stream_hold(struct log_stream *stream);
+/* The first error among those that are kept back, without what stands before it; NULL: there is none. The caller frees. */
+char *log_stream_error(struct log_stream *stream);
+/* Write them; with `if_new` only if they are others than those of the last release. */
+void log_stream_release(struct log_stream *stream, bool if_new);
 /* The level by its name; -1: there is none. */
 int log_find_level(const char *name);
 /* Is stderr the stream that JOURNAL_STREAM names (sd-daemon(3))? */

@@ -11,7 +11,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/config.h"
 #include "cli/job.h"
+#include "cli/service.h"
 
 /* Above every process number: what `cpid` is while the command of -c is not started. */
 #define NO_CHILD 4194304
@@ -27,19 +29,6 @@ static int take_named(struct cli *cli, int argc, char **argv)
 	return 0;
 }
 
-static int read_jobs(struct jobs *jobs, struct cli *cli, int argc, char **argv)
-{
-	if (!cli->scripts)
-		return jobs_add_single(jobs, cli, &argc, &argv);
-	if (cli->program)
-		return complain("-m and -e exclude each other");
-	if (argc)
-		return complain(
-			"-m names the scripts, so '%s' is too much; their options follow --",
-			*argv);
-	return jobs_add_named(jobs, cli);
-}
-
 /* Before anything is compiled: the process number is a constant of the scripts. */
 static int start_command(struct cli *cli, struct jobs *jobs)
 {
@@ -53,13 +42,13 @@ static int start_command(struct cli *cli, struct jobs *jobs)
 	if (!cli->compile.partial)
 		err = child_start(cli);
 	for (size_t i = 0; i < jobs->n; i++) {
-		jobs->list[i].compile.child = cli->compile.child;
-		jobs->list[i].run.child_go_fd = jobs->n == 1 ? cli->run.child_go_fd : -1;
+		jobs->list[i]->compile.child = cli->compile.child;
+		jobs->list[i]->run.child_go_fd = jobs->n == 1 ? cli->run.child_go_fd : -1;
 	}
 	return err;
 }
 
-static int mode_run(struct cli *cli, int argc, char **argv)
+static int mode_run(struct cli *cli)
 {
 	struct jobs jobs = { 0 };
 	int err;
@@ -68,7 +57,9 @@ static int mode_run(struct cli *cli, int argc, char **argv)
 		return scripts_list(stdout), 0;
 	/* It is for self probes, and a script without one is not to end by it. */
 	signal(SIGUSR1, SIG_IGN);
-	err = read_jobs(&jobs, cli, argc, argv);
+	if (cli->config || cli->daemonize)
+		return service_run(cli);
+	err = jobs_from_words(&jobs, cli, stderr);
 	if (!err && cli->warnings && cli->no_warnings)
 		err = complain("-k and --no-warnings exclude each other");
 	if (!err && !cli->compile.partial && jb_check_privileges(stderr))
@@ -83,30 +74,31 @@ static int mode_run(struct cli *cli, int argc, char **argv)
 }
 
 /* -l: a script's probes when there is one, else the probes that match. */
-static int mode_list(struct cli *cli, int argc, char **argv)
+static int mode_list(struct cli *cli)
 {
+	const char *word = cli->n_words ? *cli->words : NULL;
 	struct stat st;
-	bool is_file = argc && stat(argv[0], &st) == 0 && S_ISREG(st.st_mode);
+	bool is_file = word && stat(word, &st) == 0 && S_ISREG(st.st_mode);
 	long n;
 
 	if (cli->program || cli->scripts || is_file) {
 		cli->compile.partial = true;
 		cli->compile.until = JB_STAGE_PLAN;
-		return mode_run(cli, argc, argv);
+		return mode_run(cli);
 	}
-	n = jb_list(argc ? argv[0] : "*", cli->compile.pid, cli->run.verbose, stdout, stderr);
+	n = jb_list(word ? word : "*", cli->compile.pid, cli->run.verbose, stdout, stderr);
 	return n > 0 ? 0 : EXIT_USAGE;
 }
 
-static int act(struct cli *cli, int argc, char **argv)
+static int act(struct cli *cli)
 {
 	switch (cli->mode) {
 	case MODE_RUN:
-		return mode_run(cli, argc, argv);
+		return mode_run(cli);
 	case MODE_LIST:
-		return mode_list(cli, argc, argv);
+		return mode_list(cli);
 	case MODE_INFO:
-		jb_info(argc && strcmp(argv[0], "json") == 0, stdout);
+		jb_info(cli->n_words && strcmp(*cli->words, "json") == 0, stdout);
 		return 0;
 	case MODE_HELP:
 		print_usage(stdout);
@@ -117,6 +109,12 @@ static int act(struct cli *cli, int argc, char **argv)
 	case MODE_HELP_ROFF:
 		jb_help_roff(stdout);
 		return 0;
+	case MODE_HELP_CONFIG:
+		config_help(stdout);
+		return 0;
+	case MODE_DAEMON_STATUS:
+	case MODE_DAEMON_STOP:
+		return service_ask(cli);
 	case MODE_VERSION:
 		printf("jbtrace v%s\n", jb_version());
 		return 0;
@@ -138,7 +136,9 @@ int main(int argc, char **argv)
 		err = take_named(&cli, argc - end - 1, argv + end + 1);
 	if (err)
 		return err;
-	err = act(&cli, end - optind, argv + optind);
+	cli.words = argv + optind;
+	cli.n_words = (unsigned)(end - optind);
+	err = act(&cli);
 	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !err)
 		err = complain("cannot write the output: %s", strerror(errno));
 	return err;

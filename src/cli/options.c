@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/log.h"
 
 static int complain_list(FILE *out, const char *fmt, va_list ap)
 {
@@ -105,6 +106,16 @@ static int set_duration(struct cli *cli, const char *value)
 	return complain("--duration wants a time such as 10s, 500ms or 5m, not '%s'", value);
 }
 
+static int set_log_level(struct cli *cli, const char *value)
+{
+	int level = log_find_level(value);
+
+	cli->log_level = level + 1;
+	return level >= 0 ? 0
+			  : complain("--log-level knows debug, info, warning and error, not '%s'",
+				     value);
+}
+
 static int set_dump(struct cli *cli, const char *value)
 {
 	static const char *const stages[] = { [JB_STAGE_AST] = "ast",
@@ -134,6 +145,13 @@ static const struct option_row options[] = {
 	{ "rotate", 0, "WHEN", "in a folder: begin new files every `day`, or at a size such as 100MB (may be given twice)", .set = set_rotate },
 	{ "keep", 0, "MOST", "in a folder: remove files older than 7d, or the oldest of more than 2GB (may be given twice)", .set = set_keep },
 	{ "gzip", 0, NULL, "in a folder: compress files that are complete", FLAG(run.files.gzip) },
+	{ "config", 0, "FILE", "run as a service what this file says (YAML); with --check only look at it", TEXT(config) },
+	{ "daemon", 0, NULL, "go to the background when everything is attached", FLAG(daemonize) },
+	{ "daemon-status", 0, NULL, "does the daemon of the pid file run? exit status 0: yes", .mode = MODE_DAEMON_STATUS },
+	{ "daemon-stop", 0, NULL, "end it, and wait until it has ended", .mode = MODE_DAEMON_STOP },
+	{ "pid-file", 0, "FILE", "the daemon's pid file and lock (/run/jbtrace.pid)", TEXT(pid_file) },
+	{ "log", 0, "FILE", "append the messages of a service to this file", TEXT(log_file) },
+	{ "log-level", 0, "LEVEL", "of these what is as important as debug, info, warning, error", .set = set_log_level },
 	{ "duration", 0, "TIME", "end by itself after this time: 10s, 500ms, 5m", .set = set_duration },
 	{ "listen", 0, "[ADDR:]PORT", "serve /metrics, /health and a page; on the loopback unless ADDR is given", .set = set_listen },
 	{ "listen-user", 0, "USER:FILE", "ask for this user and the password in the first line of FILE", .set = set_listen_user },
@@ -151,6 +169,7 @@ static const struct option_row options[] = {
 	{ "dump", 0, "STAGE", "print what the script becomes: ast, plan, ir, elf", .set = set_dump },
 	{ "info", 0, NULL, "what this machine supports; `--info json` for programs", .mode = MODE_INFO },
 	{ "help-builtins", 0, NULL, "all probe types, values, functions and aggregations", .mode = MODE_HELP_BUILTINS },
+	{ "help-config", 0, NULL, "all keys of a configuration file", .mode = MODE_HELP_CONFIG },
 	{ "help-roff", 0, NULL, NULL, .mode = MODE_HELP_ROFF },
 	{ "help", 'h', NULL, "this text", .mode = MODE_HELP },
 	{ "version", 'V', NULL, "the version", .mode = MODE_VERSION },
@@ -174,7 +193,6 @@ static const struct option_row options[] = {
 	{ "emit-elf", 0, "FILE", UNSUPPORTED },
 	{ "emit-llvm", 0, "FILE", UNSUPPORTED },
 	{ "wait", 0, NULL, UNSUPPORTED },
-	{ "config", 0, "FILE", UNSUPPORTED },
 	{ "follow", 0, NULL, UNSUPPORTED },
 	{ "comm", 0, "GLOB", UNSUPPORTED },
 	{ "uid", 0, "UID", UNSUPPORTED },

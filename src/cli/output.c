@@ -93,7 +93,7 @@ int set_keep(struct cli *cli, const char *value)
 			value);
 }
 
-static bool is_folder(const char *path)
+bool is_folder(const char *path)
 {
 	size_t len = strlen(path);
 	struct stat st;

@@ -129,7 +129,7 @@ static void streams_know_the_level(void **state)
 				       .target = LOG_TO_FILE,
 				       .path = folder->log };
 	struct log *log = log_open(&options);
-	FILE *stream = log_stream(log, "x");
+	FILE *stream = log_stream_file(log_stream_open(log, "x"));
 
 	fputs("Attached 3 probes\n", stream);
 	fflush(stream);
@@ -149,6 +149,40 @@ static void streams_know_the_level(void **state)
 		    "0000-00-00 00:00:00.000 [warning] x:       hint: error: no\n"
 		    "0000-00-00 00:00:00.000 [warning] x: Lost 0 events\n"
 		    "0000-00-00 00:00:00.000 [info] x: no newline\n");
+}
+
+/* What is said while a script is tried again is said once. */
+static void streams_hold_back(void **state)
+{
+	struct folder *folder = *state;
+	struct log_options options = { .level = LOG_INFO,
+				       .target = LOG_TO_FILE,
+				       .path = folder->log };
+	struct log *log = log_open(&options);
+	struct log_stream *stream = log_stream_open(log, "x");
+	FILE *file = log_stream_file(stream);
+	char *why;
+
+	for (int i = 0; i < 4; i++) {
+		log_stream_hold(stream);
+		fputs(i < 3 ? "x:1:1: warning: odd\nx:1:2: error: no\n    1 | a\n" : "fine\n",
+		      file);
+		why = log_stream_error(stream);
+		assert_string_equal(why, i < 3 ? "no" : "fine");
+		free(why);
+		log_stream_release(stream, true);
+	}
+	fputs("open again\n", file);
+	log_stream_hold(stream);
+	assert_null(log_stream_error(stream));
+	log_stream_release(stream, true);
+	fclose(file);
+	log_close(log);
+	expect_file(folder->log, "0000-00-00 00:00:00.000 [warning] x:0:0: warning: odd\n"
+				 "0000-00-00 00:00:00.000 [error] x:0:0: error: no\n"
+				 "0000-00-00 00:00:00.000 [error] x:     0 | a\n"
+				 "0000-00-00 00:00:00.000 [info] x: fine\n"
+				 "0000-00-00 00:00:00.000 [info] x: open again\n");
 }
 
 /* stderr is a pipe here; its number is what JOURNAL_STREAM has. */
@@ -400,6 +434,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(lines_have_time_level_and_name),
 		TEST(streams_know_the_level),
+		TEST(streams_hold_back),
 		TEST(the_journal_gets_priorities),
 		TEST(levels_have_names),
 		TEST(a_large_file_is_rotated),

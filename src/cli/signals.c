@@ -1,0 +1,51 @@
+/* The signals that mean something to the program. What a handler can reach are these two numbers and nothing else. */
+#include <signal.h>
+#include <unistd.h>
+
+#include "cli/job.h"
+
+static volatile int stops;
+static volatile int reloads;
+
+static void on_stop(int number)
+{
+	(void)number;
+	if (stops++)
+		_exit(128 + SIGINT);
+}
+
+static void on_reload(int number)
+{
+	(void)number;
+	reloads = 1;
+}
+
+const volatile int *signals_stops(void)
+{
+	return &stops;
+}
+
+void signals_catch(void)
+{
+	struct sigaction stop = { .sa_handler = on_stop };
+
+	sigaction(SIGINT, &stop, NULL);
+	sigaction(SIGTERM, &stop, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is as a full disk */
+}
+
+void signals_catch_reload(void)
+{
+	struct sigaction reload = { .sa_handler = on_reload };
+
+	sigaction(SIGHUP, &reload, NULL);
+}
+
+bool signals_take_reload(void)
+{
+	bool asked = reloads;
+
+	reloads = 0;
+	return asked;
+}
