@@ -484,11 +484,8 @@ static void check_suffix(struct resolve *resolve, const struct metric *metric,
 	}
 }
 
-/* The unit that the column's own name, or the map's, ends with; 1: none. */
-static double unit_of(const struct map *map, const char *path)
+static double unit_of_name(const char *name)
 {
-	const struct type *type = map->value;
-	const char *name = path ? path : map->name;
 	static const struct {
 		const char *suffix;
 		double scale;
@@ -497,21 +494,34 @@ static double unit_of(const struct map *map, const char *path)
 	for (size_t i = 0; i < sizeof(suffixes) / sizeof(suffixes[0]); i++)
 		if (ends_with(name, suffixes[i].suffix))
 			return suffixes[i].scale;
+	return 1;
+}
+
+/* The unit that the name of the column says (of lat_us.p99 that of lat_us), else of the map, or its bounds; 1: none. */
+static double unit_of(struct resolve *resolve, const struct map *map, const char *path)
+{
+	const struct type *type = map->value;
+	const char *name =
+		path ? arena_strndup(resolve->arena, path, strcspn(path, ".")) : map->name;
+	double unit = unit_of_name(path ? path : name);
+
+	if (unit == 1)
+		unit = unit_of_name(name);
 	for (unsigned i = 0; path && type->kind == TYPE_AGG && i < type->args.n_fields; i++)
 		if (strcmp(type->args.fields[i].name, path) == 0 && type->args.fields[i].type)
 			type = type->args.fields[i].type;
-	return type->kind == TYPE_AGG && type->args.is_time ? 1e-9 : 1;
+	return unit == 1 && type->kind == TYPE_AGG && type->args.is_time ? 1e-9 : unit;
 }
 
 /* A metric in seconds, of a map whose name or bounds say that it has another unit. */
-static void choose_scale(struct metric *metric, const struct map *map)
+static void choose_scale(struct resolve *resolve, struct metric *metric, const struct map *map)
 {
 	const char *name = metric->plan.name;
 
 	if (metric->scale)
 		return;
 	metric->plan.scale = ends_with(name, "_seconds") || ends_with(name, "_seconds_total")
-				     ? unit_of(map, metric->plan.column)
+				     ? unit_of(resolve, map, metric->plan.column)
 				     : 1;
 }
 
@@ -531,7 +541,7 @@ static void lower_metric(struct resolve *resolve, struct metric *metric)
 	if (measure == MEASURE_TEXT && metric->scale)
 		diag_error(resolve->diags, metric->scale->span,
 			   "the metric of a string is always 1: it has no scale");
-	choose_scale(metric, map);
+	choose_scale(resolve, metric, map);
 	vec_push(resolve->plan->arena, &resolve->plan->metrics, metric->plan);
 }
 

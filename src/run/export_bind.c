@@ -186,7 +186,8 @@ static void want_map(struct binding *b)
 	vec_each (metric, &run_plan(b->script->run)->metrics)
 		if (metric->map == b->map)
 			want_declared(b, metric);
-	if (b->wanted.n || b->map->name[1] == '_')
+	/* Of a struct of the kernel nobody wants every member. */
+	if (b->wanted.n || b->map->name[1] == '_' || b->map->value->kind == TYPE_STRUCT)
 		return;
 	measure = measure_type(b->arena, b->map->value);
 	if (measure == MEASURE_ROW)

@@ -64,7 +64,7 @@ static void test_values(void **state)
 		      "  @io[args.fd] = agg(n = count(), lat_us = stats(args.offset), half = n / "
 		      "2, _h = count());"
 		      "  @_own[args.fd] = 1; @t = (1, 2); @min[args.fd] = min(args.offset); "
-		      "@never[args.fd] = @size_kb;"
+		      "@task = *curtask;"
 		      "  if (args.whence == 5) { @unset = max(1); } } }");
 	struct metrics set;
 
@@ -102,6 +102,7 @@ static void test_values(void **state)
 	assert_null(family_of(&set, "jbtrace__own"));
 	assert_null(family_of(&set, "jbtrace_io__h_total"));
 	assert_null(family_of(&set, "jbtrace_t"));
+	assert_null(family_of(&set, "jbtrace_task_prio")); /* nor any other member */
 	arena_free(set.arena);
 	exporter_remove(e, traced.run);
 	stop(&traced);
