@@ -21,8 +21,9 @@ int mhd_load(struct mhd *mhd, FILE *messages)
 #undef MHD_PLACE
 	};
 
-	mhd->library = dlopen(MHD_LIBRARY, RTLD_NOW | RTLD_LOCAL);
-	if (!mhd->library) {
+	void *library = dlopen(MHD_LIBRARY, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
+
+	if (!library) {
 		fprintf(messages,
 			"jbtrace: error: --listen needs the library " MHD_LIBRARY
 			"; install the package libmicrohttpd12 (%s)\n",
@@ -30,22 +31,16 @@ int mhd_load(struct mhd *mhd, FILE *messages)
 		return -ENOENT;
 	}
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
-		*places[i] = dlsym(mhd->library, names[i]);
+		*places[i] = dlsym(library, names[i]);
 		if (*places[i])
 			continue;
 		fprintf(messages,
 			"jbtrace: error: --listen: " MHD_LIBRARY
 			" has no %s: it is older than 0.9.73\n",
 			names[i]);
-		mhd_unload(mhd);
+		dlclose(library);
 		return -ENOENT;
 	}
+	dlclose(library);
 	return 0;
-}
-
-void mhd_unload(struct mhd *mhd)
-{
-	if (mhd->library)
-		dlclose(mhd->library);
-	*mhd = (struct mhd){ 0 };
 }

@@ -29,14 +29,12 @@
 /* clang-format on */
 
 struct mhd {
-	void *library;
 #define MHD_MEMBER(name) __typeof__(MHD_##name) *name;
 	MHD_FUNCTIONS(MHD_MEMBER)
 #undef MHD_MEMBER
 };
 
-/* 0, or -ENOENT after a sentence to `messages`. */
+/* 0, or -ENOENT after a sentence to `messages`. It stays loaded: the TLS library below it keeps state of its own. */
 int mhd_load(struct mhd *mhd, FILE *messages);
-void mhd_unload(struct mhd *mhd);
 
 #endif

@@ -163,8 +163,7 @@ static void accept_all(struct web *web, int64_t now)
 
 	for (unsigned i = 0; i < server->sockets.n; i++)
 		accept_from(server, server->sockets.fds[i]);
-	set_accepting(server, server->n_clients < CLIENTS_MAX);
-	if (!server->accepting && someone_waits(server))
+	if (server->n_clients == CLIENTS_MAX && someone_waits(server))
 		cut_silent(web, now);
 }
 
@@ -202,6 +201,7 @@ static void turn(struct web *web)
 	cut_slow(web, now);
 	accept_all(web, now);
 	web->server.mhd.run(web->server.daemon);
+	set_accepting(&web->server, web->server.n_clients < CLIENTS_MAX);
 }
 
 static void *serve(void *arg)
@@ -407,7 +407,6 @@ void server_stop(struct web *web)
 	if (server->poll_fd >= 0)
 		close(server->poll_fd);
 	sockets_close(&server->sockets);
-	mhd_unload(&server->mhd);
 	forget(server->token);
 	forget(server->cert);
 	forget(server->key);

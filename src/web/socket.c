@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define BACKLOG	  64
+#define BACKLOG	  256
 #define PORT_MAX  65535
 #define ANY_TRIES 16
 /* What the kernel keeps for a client that does not read; accepted connections inherit it. */

@@ -2,7 +2,8 @@
 
 A test file registers functions with @case and ends with `sys.exit(run_cases())`; NAME on its command line chooses those whose
 name contains it. A case fails by an exception, most simply by check(); it is skipped by raising Skip. Cases are given a
-folder of their own. Everything started through start() is ended with the case, by its own process id.
+folder of their own. Everything started through start() is ended with the case, by its own process id; a jbtrace that still
+runs is asked to end, and must end well.
 """
 import os
 import pathlib
@@ -83,6 +84,7 @@ class Jbtrace:
 
     def __init__(self, *argv, armed=True, env=None, wrapper=()):
         self.child = start([*wrapper, JBTRACE, *argv], env={ARMED: "1", **(env or {})})
+        _tracers.append(self)
         if armed:
             self.wait_armed()
 
@@ -112,6 +114,17 @@ class Jbtrace:
     def running(self):
         return self.child.process.poll() is None
 
+    def trouble(self):
+        """What went wrong at its end, in words: a crash, or what a sanitizer found. None: nothing."""
+        if self.running():
+            self.child.process.send_signal(signal.SIGINT)
+            if self.child.wait(time.monotonic() + 20) is None:
+                return "jbtrace does not end"
+        code = self.child.process.returncode
+        if re.search("(Address|Leak|Thread)Sanitizer|runtime error:", self.err):
+            return f"a sanitizer found something:\n{self.err[:6000]}"
+        return f"jbtrace died of signal {-code}" if code in (-6, -7, -8, -11) else None
+
     def wait(self, seconds=10):
         """The exit code."""
         code = self.child.wait(time.monotonic() + seconds)
@@ -123,6 +136,11 @@ class Jbtrace:
         if self.running():
             self.child.process.send_signal(number)
         return self.wait(seconds)
+
+
+def sanitized():
+    """Is this a build whose sizes in memory say nothing?"""
+    return b"__asan_init" in JBTRACE.read_bytes() or b"__tsan_init" in JBTRACE.read_bytes()
 
 
 def status_of(pid, word, task=None):
@@ -138,6 +156,7 @@ def status_of(pid, word, task=None):
 # --- cases ---
 
 _cases = []
+_tracers = []
 
 
 def case(function):
@@ -147,8 +166,26 @@ def case(function):
 
 
 def _end_all():
+    """Why an end was not a good one, or None."""
+    troubles = []
+    while _tracers:
+        troubles.append(_tracers.pop().trouble())
     while _started:
         _started.pop().end()
+    return next(filter(None, troubles), None)
+
+
+def _call(function, folder):
+    try:
+        if function.__code__.co_argcount:
+            function(pathlib.Path(folder))
+        else:
+            function()
+    except BaseException:
+        _end_all()
+        raise
+    trouble = _end_all()
+    check(not trouble, trouble)
 
 
 def _run(function):
@@ -157,10 +194,7 @@ def _run(function):
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="jbtrace-e2e-") as folder:
         try:
-            if function.__code__.co_argcount:
-                function(pathlib.Path(folder))
-            else:
-                function()
+            _call(function, folder)
         except Skip as why:
             print(f"skip: {name}: {why}", flush=True)
             return None
@@ -172,8 +206,6 @@ def _run(function):
         except Exception:  # pylint: disable=broad-except  # the other cases are still to run
             print(f"FAIL: {name}\n{traceback.format_exc()}", flush=True)
             return False
-        finally:
-            _end_all()
     print(f"ok: {name} ({time.monotonic() - began:.1f} s)", flush=True)
     return True
 

@@ -16,7 +16,7 @@ import threading
 import time
 
 import jbtest
-from jbtest import Failed, case, check, equal, need, prog, run_cases, start, status_of, wait_until
+from jbtest import Failed, case, check, equal, need, prog, run_cases, sanitized, start, status_of, wait_until
 
 COUNT = 'uprobe:%s:target_add { @calls[comm] = count(); @sizes = hist(arg0); @last = arg0; }' % prog("selfcount")
 
@@ -373,7 +373,7 @@ def health_when_the_loop_is_stuck():
     thread.start()
     wait_until(lambda: ask(port, "/health").status == 200, 10, "health when the pipe is read")
     equal(ask(port, "/metrics").status, 200, "a scrape when the pipe is read")
-    tracer.child.end()
+    tracer.stop()
     drained.set()
     os.close(write_end)
     thread.join(5)
@@ -634,7 +634,7 @@ def two_hundred_silent_clients():
     took = time.monotonic() - began
     check(took < 10, f"a scrape among 200 silent clients took {took:.1f} s")
     check(open_files(tracer.pid) <= files + 64, f"{open_files(tracer.pid)} files are open, {files} before")
-    check(resident_mib(tracer.pid) < before + 8, f"{resident_mib(tracer.pid):.1f} MiB, {before:.1f} before")
+    check(sanitized() or resident_mib(tracer.pid) < before + 8, f"{resident_mib(tracer.pid):.1f} MiB, {before:.1f} before")
     equal(len(os.listdir(f"/proc/{tracer.pid}/task")), 2, "threads")
     for client in clients:
         client.close()
@@ -668,7 +668,7 @@ def slow_readers_of_a_big_answer():
     equal((fifth.status, fifth.headers.get("retry-after")), (503, "1"), "a fifth scrape while four are sent")
     equal(ask(port, "/health").status, 200, "health meanwhile")
     grown, size = resident_mib(tracer.pid) - before, len(whole.body) / (1 << 20)
-    check(grown < 5 * size + 24, f"{grown:.1f} MiB more with four answers of {size:.1f} MiB")
+    check(sanitized() or grown < 5 * size + 24, f"{grown:.1f} MiB more with four answers of {size:.1f} MiB")
 
     def again():
         return ask(port, "/metrics", timeout=30).status == 200
@@ -681,7 +681,7 @@ def slow_readers_of_a_big_answer():
         reader.close()
     for _ in range(30):
         equal(ask(port, "/metrics", headers={"Accept-Encoding": "gzip"}, timeout=30).status, 200, "scrapes afterwards")
-    check(resident_mib(tracer.pid) < before + 3 * size + 16, f"{resident_mib(tracer.pid):.1f} MiB afterwards, {before:.1f} before")
+    check(sanitized() or resident_mib(tracer.pid) < before + 3 * size + 16, f"{resident_mib(tracer.pid):.1f} MiB afterwards, {before:.1f} before")
 
 
 @case
