@@ -267,14 +267,13 @@ static bool reload(struct service *service)
 void service_reload(struct service *service)
 {
 	notify_reloading(&service->notify);
-	log_say(service->log, LOG_INFO, service->name, "reading the configuration again");
 	log_reopen(service->log);
+	log_say(service->log, LOG_INFO, service->name, "reading the configuration again");
 	if (!reload(service))
 		log_say(service->log, LOG_ERROR, service->name,
 			"the configuration cannot be used: everything runs on as it was");
 	fflush(service->messages);
-	notify_send(&service->notify, "READY=1");
-	service_tell_state(service);
+	service_tell_ready(service);
 }
 
 void service_try_again(struct service *service, struct job *job)
@@ -291,5 +290,5 @@ void service_try_again(struct service *service, struct job *job)
 	}
 	jb_session_add(service->session, job->name, run);
 	log_say(service->log, LOG_INFO, job->name, "it runs now");
-	service_tell_state(service);
+	service_tell_ready(service);
 }

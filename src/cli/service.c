@@ -27,16 +27,16 @@ static size_t count_state(const struct service *service, enum job_state state)
 	return n;
 }
 
-void service_tell_state(const struct service *service)
+void service_tell_ready(const struct service *service)
 {
 	size_t n = count_state(service, JOB_RUNNING);
 
 	if (n == service->jobs.n)
-		notify_send(&service->notify, "STATUS=%s: %zu script%s run%s", service->name, n,
-			    n == 1 ? "" : "s", n == 1 ? "s" : "");
+		notify_send(&service->notify, "READY=1\nSTATUS=%s: %zu script%s run%s",
+			    service->name, n, n == 1 ? "" : "s", n == 1 ? "s" : "");
 	else
-		notify_send(&service->notify, "STATUS=%s: %zu of %zu scripts run", service->name, n,
-			    service->jobs.n);
+		notify_send(&service->notify, "READY=1\nSTATUS=%s: %zu of %zu scripts run",
+			    service->name, n, service->jobs.n);
 }
 
 /* --- starting --- */
@@ -88,8 +88,7 @@ static int take_pidfile(struct service *service, const struct config_values *con
 	if (!err)
 		return 0;
 	if (err == -EBUSY && holder)
-		return complain_to(
-			service->messages,
+		return complain(
 			"process %ld runs with the pid file '%s' already; --daemon-stop ends it",
 			(long)holder, path);
 	if (err == -EBUSY)
@@ -255,8 +254,7 @@ static void armed(struct service *service, bool notify)
 	if (jb_session_port(service->session))
 		log_say(service->log, LOG_INFO, service->name, "serving port %u",
 			jb_session_port(service->session));
-	notify_send(&service->notify, "READY=1");
-	service_tell_state(service);
+	service_tell_ready(service);
 	if (notify)
 		jobs_notify();
 	log_set_echo(service->log, false);

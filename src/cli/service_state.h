@@ -30,8 +30,8 @@ int service_start_job(struct service *service, struct job *job, struct jb_run **
 /* What a job that does not run any more has open. */
 void service_release_job(struct service *service, struct job *job);
 void service_tell_failed(struct service *service, struct job *job);
-/* STATUS= for the service manager. */
-void service_tell_state(const struct service *service);
+/* READY= and STATUS= for the service manager. */
+void service_tell_ready(const struct service *service);
 
 /* reload.c */
 /* Remember what each job is run with, so that a reload can tell which has changed. */

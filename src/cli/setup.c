@@ -55,7 +55,15 @@ static void set_place(struct job *job, const char *file, const char *folder)
 		folder = file;
 		file = NULL;
 	}
-	job->run.folder = job_keep(job, folder);
+	if (folder) {
+		/* With a slash at its end it is made when it is not there. */
+		char *made;
+
+		if (asprintf(&made, "%s/", folder) < 0)
+			abort();
+		job->run.folder = job_keep(job, made);
+		free(made);
+	}
 	job->output = job_keep(job, file);
 	if (job->output && job->run.format && strcmp(job->run.format, "prom") == 0)
 		job->run.file = job->output;
