@@ -249,7 +249,7 @@ static struct column *add_virtual(struct table *table, const char *name, enum ro
 	struct column *column = &table->columns[table->n_columns++];
 
 	*column = (struct column){ .name = name, .role = role, .is_virtual = true };
-	column->weight = column->sign_of = column->op = column->hist_op = -1;
+	column->weight = column->sign_of = column->total_of = column->op = column->hist_op = -1;
 	column->rate.part = column->rate.whole = column->rate.whole2 = -1;
 	return column;
 }
@@ -270,12 +270,26 @@ static void find_result(struct table *table, const struct seen *seen)
 	}
 }
 
+/* Rows that are histograms and nothing that counts: they are about what is in the histograms. */
+static void count_histograms(struct table *table)
+{
+	for (unsigned i = 0; i < table->n_real; i++) {
+		if (table->columns[i].role != ROLE_HIST)
+			continue;
+		table->count = (int)table->n_columns;
+		add_virtual(table, "count", ROLE_SUM)->total_of = (int)i;
+		return;
+	}
+}
+
 static void find_subject(struct table *table, const struct seen *seen)
 {
 	const char *sort = table->run->options->sort;
 	int asked = sort ? table_column(table, sort) : -1;
 
 	table->count = table->bucket_count >= 0 ? table->bucket_count : best_sum(table, 40);
+	if (table->count < 0 && table_column(table, "count") < 0)
+		count_histograms(table);
 	table->main = table->count >= 0 ? table->count : best_sum(table, 0);
 	if (asked >= 0 && table->columns[asked].role == ROLE_SUM)
 		table->main = asked;

@@ -1,6 +1,7 @@
 /*
  * Rows in JSON recordings. Two forms are jbtrace's own, {"type": "event"} with an object of columns and {"type": "rows"} with
- * an array of them; the others, map, hist and stats, are of the language's reference and hold values by key, or one value.
+ * an array of them; the others, map, hist, stats and quantiles,
+ * hold values by key, or one value.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -131,7 +132,7 @@ static void row_put(struct json_reader *reader, const char *name, struct field v
 	row->values[row->n++] = value;
 }
 
-/* An object's members as columns; objects in it as "outer.inner", one level deep. */
+/* An object's members as columns; objects in it as "outer_inner", one level deep, as in CSV. */
 static void row_put_object(struct json_reader *reader, const struct json_node *object,
 			   const char *outer)
 {
@@ -143,7 +144,7 @@ static void row_put_object(struct json_reader *reader, const struct json_node *o
 		const struct json_node *value = &nodes[at + 1];
 
 		if (outer)
-			name = arena_printf(reader->arena, "%s.%s", outer, name);
+			name = arena_printf(reader->arena, "%s_%s", outer, name);
 		if (value->kind == JSON_OBJECT && !outer)
 			row_put_object(reader, value, name);
 		else
@@ -315,10 +316,13 @@ static void take_value(struct json_reader *reader, const struct head *head, cons
 static bool is_keyed(const struct json_reader *reader, const struct head *head,
 		     const struct json_node *object)
 {
-	if (!json_is(head->type, "stats"))
+	const struct json_node *count = json_member(&reader->json, object, "count");
+
+	if (!json_is(head->type, "stats") && !json_is(head->type, "quantiles"))
 		return true;
-	return !json_member(&reader->json, object, "count") ||
-	       !json_member(&reader->json, object, "total");
+	return !count || count->kind != JSON_NUMBER ||
+	       (!json_member(&reader->json, object, "total") &&
+		!json_member(&reader->json, object, "max"));
 }
 
 /* {"@a": value, "@b": {"key": value, ...}} */
@@ -360,7 +364,7 @@ static bool take_lost(struct json_reader *reader)
 
 static bool take_other(struct json_reader *reader)
 {
-	reader->source->run->other_records++;
+	reader->source->others++;
 	return true;
 }
 
@@ -378,7 +382,8 @@ static bool take_record(struct json_reader *reader)
 		return take_event(reader, &head);
 	if (json_is(head.type, "rows"))
 		return take_rows(reader, &head);
-	if (json_is(head.type, "map") || json_is(head.type, "hist") || json_is(head.type, "stats"))
+	if (json_is(head.type, "map") || json_is(head.type, "hist") ||
+	    json_is(head.type, "stats") || json_is(head.type, "quantiles"))
 		return take_maps(reader, &head);
 	if (json_is(head.type, "lost_events"))
 		return take_lost(reader);

@@ -27,6 +27,8 @@ static const struct {
 	[PROBLEM_HIST] = { "a row has no histogram in column", "rows have no histogram in column" },
 	[PROBLEM_LATE] = { "a row has a column that its table did not begin with:",
 			   "rows have a column that their table did not begin with:" },
+	[PROBLEM_ALIKE] = { "a table follows another one with the same columns",
+			    "times a table follows another one with the same columns" },
 	[PROBLEM_TABLES] = { "a table is one too many for a report",
 			     "tables are too many for a report" },
 	[PROBLEM_LOST] = { "an event was lost while recording",
@@ -48,6 +50,8 @@ static const char *consequence(enum problem_kind kind)
 	case PROBLEM_HIST:
 	case PROBLEM_LATE:
 		return "; that column of them is left out";
+	case PROBLEM_ALIKE:
+		return "; told apart by their order only, so record with -o FOLDER/ or -f json";
 	default:
 		return "; left out";
 	}

@@ -22,6 +22,7 @@ enum problem_kind {
 	PROBLEM_NUMBER, /* no number where one should be */
 	PROBLEM_HIST,	/* no histogram where one should be */
 	PROBLEM_LATE,	/* a column that the first rows of the table did not have */
+	PROBLEM_ALIKE,	/* a table follows another with the same columns */
 	PROBLEM_TABLES, /* more tables than a report holds */
 	PROBLEM_LOST,	/* the recorder said that it lost events */
 	PROBLEM_RUNNING /* more rows than can be told apart */

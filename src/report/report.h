@@ -73,7 +73,7 @@ struct report_run {
 	unsigned n_sides;
 	struct table *tables, **tables_end;
 	unsigned n_tables;
-	uint64_t bytes, rows, other_records; /* read; other: of JSON, without rows */
+	uint64_t bytes, rows; /* read */
 	unsigned n_files, n_failed;
 	int64_t day_begin, day_end; /* the day of the row before */
 	unsigned day_side;

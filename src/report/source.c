@@ -1,7 +1,4 @@
-/*
- * A recording: what it is called, whether it is CSV or JSON, and the CSV way of having tables: a header line, rows, and after
- * an empty line, or where a header comes again, the next one.
- */
+/* A recording: what it is called, whether it is CSV or JSON, and which tables of the report its own ones are. */
 #include "report/source.h"
 
 #include <ctype.h>
@@ -118,147 +115,6 @@ struct table *source_table(struct source *source, const char *name, const struct
 	return table;
 }
 
-/* --- CSV --- */
-
-/* Names, not data: at least one letter each, and no two the same. */
-static bool is_header(const struct field *fields, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		long double number;
-		int64_t ns;
-
-		if (!fields[i].len || fields[i].len > 256 ||
-		    number_parse(fields[i].text, fields[i].len, &number) ||
-		    when_stamp(fields[i].text, fields[i].len, &ns))
-			return false;
-		for (const char *at = fields[i].text; *at; at++)
-			if ((unsigned char)*at < ' ')
-				return false;
-	}
-	for (unsigned i = 0; i < n; i++)
-		for (unsigned j = 0; j < i; j++)
-			if (strcmp(fields[i].text, fields[j].text) == 0)
-				return false;
-	return true;
-}
-
-static bool repeats_header(const struct table *table, const struct csv *csv)
-{
-	return csv->fields[0].text[0] == table->columns[0].name[0] &&
-	       same_columns(table, csv->fields, csv->n_fields);
-}
-
-/* A header in the middle, without an empty line before it: a recorder was started again on the same file. */
-static bool begins_table(const struct csv *csv)
-{
-	return strcmp(csv->fields[0].text, "timestamp") == 0 &&
-	       is_header(csv->fields, csv->n_fields);
-}
-
-struct csv_reader {
-	struct source *source;
-	struct csv csv;
-	struct table *table; /* NULL: not wanted */
-	unsigned n_columns;  /* of the header; 0: there was none yet */
-	bool after_gap;	     /* an empty line came: the next line may be a header */
-};
-
-/* Every column needs a name of its own. */
-static void fix_names(struct arena *arena, struct field *names, unsigned n)
-{
-	for (unsigned i = 0; i < n; i++) {
-		const char *name = names[i].text;
-
-		if (!names[i].len)
-			name = arena_printf(arena, "column%u", i + 1);
-		for (unsigned j = 0; j < i; j++)
-			if (strcmp(names[j].text, name) == 0)
-				name = arena_printf(arena, "%s#%u", names[i].text, i + 1);
-		names[i] = (struct field){ name, (uint32_t)strlen(name) };
-	}
-}
-
-static void take_header(struct csv_reader *reader)
-{
-	struct csv *csv = &reader->csv;
-
-	fix_names(reader->source->run->arena, csv->fields, csv->n_fields);
-	reader->table = source_table(reader->source, reader->source->stem, csv->fields,
-				     csv->n_fields, csv->line);
-	reader->n_columns = csv->expected = csv->n_fields;
-	reader->after_gap = false;
-}
-
-static void take_record(struct csv_reader *reader)
-{
-	struct source *source = reader->source;
-	struct csv *csv = &reader->csv;
-	struct place place = { source->path, csv->line };
-
-	if (csv->has_nul) {
-		source_problem(source, PROBLEM_NUL, csv->line, NULL);
-	} else if (csv->fields[0].text[0] == '#') {
-		return; /* what printf printed into the stream */
-	} else if (!reader->n_columns ||
-		   (reader->after_gap && is_header(csv->fields, csv->n_fields)) ||
-		   begins_table(csv)) {
-		take_header(reader);
-	} else if (csv->n_fields != reader->n_columns) {
-		source_problem(source, PROBLEM_COLUMNS, csv->line, csv->fields[0].text);
-	} else if (reader->table && !repeats_header(reader->table, csv)) {
-		source->rows++;
-		table_row(reader->table, csv->fields, place, source->side);
-	}
-	reader->after_gap = false;
-}
-
-/* The delimiter of the header line. */
-static char delimiter_of(const struct input *input)
-{
-	const char *line = input->data + input->begin;
-	size_t len = strcspn(line, "\r\n"), counts[3] = { 0 };
-	const char *const candidates = ",;\t";
-
-	for (size_t i = 0; i < len; i++)
-		for (int c = 0; c < 3; c++)
-			counts[c] += line[i] == candidates[c];
-	if (counts[0])
-		return ',';
-	return counts[1] > counts[2] ? ';' : counts[2] ? '\t' : ',';
-}
-
-static void read_csv(struct source *source)
-{
-	struct field *fields = mem_alloc(CSV_FIELDS_MAX * sizeof(*fields));
-	struct csv_reader reader = { .source = source };
-	struct csv *csv = &reader.csv;
-	enum csv_status status;
-
-	csv_init(csv, source->input, delimiter_of(source->input), fields);
-	while ((status = csv_next(csv)) != CSV_END) {
-		switch (status) {
-		case CSV_RECORD:
-			take_record(&reader);
-			break;
-		case CSV_EMPTY:
-			reader.after_gap = true;
-			break;
-		case CSV_TORN:
-			source_problem(source, PROBLEM_TORN, csv->line, csv->fields[0].text);
-			break;
-		case CSV_UNCLOSED:
-			source_problem(source, PROBLEM_UNCLOSED, csv->line, NULL);
-			break;
-		case CSV_TOO_LONG:
-			source_problem(source, PROBLEM_TOO_LONG, csv->line, NULL);
-			break;
-		case CSV_END:
-			break;
-		}
-	}
-	free(fields);
-}
-
 /* --- what is it? --- */
 
 enum shape { SHAPE_EMPTY, SHAPE_CSV, SHAPE_JSON, SHAPE_NO_HEADER, SHAPE_OTHER };
@@ -266,7 +122,7 @@ enum shape { SHAPE_EMPTY, SHAPE_CSV, SHAPE_JSON, SHAPE_NO_HEADER, SHAPE_OTHER };
 /* Text of several columns; or of one that is called as a column of ours. */
 static enum shape shape_of_line(const char *line, size_t len)
 {
-	size_t n = strcspn(line, ",;\t\r\n\"");
+	size_t n = strcspn(line, ",;\t|\r\n\"");
 	bool one_column = n == strcspn(line, "\r\n");
 	struct field first = { NULL, 0 };
 	int64_t ns;
@@ -286,17 +142,6 @@ static enum shape shape_of_line(const char *line, size_t len)
 										   : SHAPE_CSV;
 }
 
-/* Behind empty lines and what printf printed. */
-static const char *first_line(const char *data)
-{
-	for (;;) {
-		data += strspn(data, " \t\r\n");
-		if (*data != '#')
-			return data;
-		data += strcspn(data, "\r\n");
-	}
-}
-
 static enum shape shape_of(struct input *input)
 {
 	static const char bom[] = "\xef\xbb\xbf";
@@ -308,7 +153,8 @@ static enum shape shape_of(struct input *input)
 		input->begin += 3;
 	end = input->data + input->end;
 	input->data[input->end] = '\0'; /* the window has room for it */
-	line = first_line(input->data + input->begin);
+	line = input->data + input->begin;
+	line += strspn(line, " \t\r\n");
 	if (line == end)
 		return SHAPE_EMPTY;
 	if (*line == '{')
@@ -325,7 +171,7 @@ static bool read_by_shape(struct source *source)
 {
 	switch (shape_of(source->input)) {
 	case SHAPE_CSV:
-		read_csv(source);
+		source_read_csv(source);
 		return true;
 	case SHAPE_JSON:
 		source_read_json(source);
@@ -363,7 +209,8 @@ bool source_read(struct report_run *run, const char *path, unsigned side)
 	read = read_by_shape(&source);
 	if (source.input->problem)
 		source_problem(&source, PROBLEM_FILE, 0, source.input->problem);
-	else if (read && !source.rows && source.input->taken && !run->options->type)
+	else if (read && !source.rows && !source.others && source.input->taken &&
+		 !run->options->type)
 		source_problem(&source, PROBLEM_FILE, 0, "no rows");
 	run->bytes += source.input->taken;
 	run->rows += source.rows;

@@ -9,10 +9,12 @@ struct source {
 	const char *path; /* as shown; lives as long as the report */
 	char *stem;	  /* what tables without a name of their own are called */
 	unsigned side;
-	uint64_t rows; /* taken from it */
+	uint64_t rows;	 /* taken from it */
+	uint64_t others; /* records of JSON that hold none: texts, warnings, ... */
 };
 
-/* JSON: all lines up to the end. */
+/* csvrows.c, jsonrows.c: all rows up to the end. */
+void source_read_csv(struct source *source);
 void source_read_json(struct source *source);
 /* A problem of this file, at this line (0: the file as a whole). */
 void source_problem(struct source *source, enum problem_kind kind, uint64_t line,

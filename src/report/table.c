@@ -12,7 +12,7 @@
 #include "report/rates.h"
 #include "report/when.h"
 
-enum { SAMPLE_ROWS = 512, SAMPLE_BYTES = 256 << 10, VIRTUAL_MAX = 2 };
+enum { SAMPLE_ROWS = 512, SAMPLE_BYTES = 256 << 10, VIRTUAL_MAX = 3 };
 
 int table_column(const struct table *table, const char *name)
 {
@@ -50,7 +50,8 @@ struct table *table_new(struct report_run *run, const char *name, const struct f
 		struct column *column = &table->columns[i];
 
 		column->name = arena_strndup(run->arena, names[i].text, names[i].len);
-		column->weight = column->sign_of = column->op = column->hist_op = -1;
+		column->weight = column->sign_of = column->total_of = column->op = column->hist_op =
+			-1;
 		column->rate.part = column->rate.whole = column->rate.whole2 = -1;
 	}
 	return table;
@@ -249,6 +250,14 @@ static void take_hists(struct table *table, const struct field *fields, struct p
 		else if (column->role == ROLE_HIST && fields[i].len &&
 			 !hist_parse(fields[i].text, fields[i].len, hist))
 			count_problem(table, PROBLEM_HIST, place, i, &fields[i]);
+	}
+	for (unsigned i = table->n_real; i < table->n_columns; i++) {
+		int of = table->columns[i].total_of;
+
+		if (of < 0)
+			continue;
+		row->known[i] = true;
+		row->numbers[i] = (long double)row->hists[table->columns[of].hist_op].total;
 	}
 }
 

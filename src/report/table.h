@@ -44,6 +44,7 @@ struct column {
 	bool quantile;	 /* a range that is never to be averaged */
 	int weight;	 /* column that says of how many a mean, minimum, maximum is; -1: none */
 	int sign_of;	 /* virtual: 1 where this column is negative; -1: no */
+	int total_of;	 /* virtual: how much is in the histogram of this column; -1: no */
 	int op;		 /* in the layout; -1: none */
 	int hist_op;	 /* of the histogram that its values make; -1: none */
 	struct rate rate;

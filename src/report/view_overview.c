@@ -77,9 +77,13 @@ static const char *taken_as(struct view *view, const struct table *table, unsign
 
 	switch (column->role) {
 	case ROLE_SUM:
-		return column->sign_of >= 0 ? view_text(view, "rows where %s is negative",
-							column_name(table, column->sign_of))
-					    : "sum";
+		if (column->sign_of >= 0)
+			return view_text(view, "rows where %s is negative",
+					 column_name(table, column->sign_of));
+		if (column->total_of >= 0)
+			return view_text(view, "values in %s",
+					 column_name(table, column->total_of));
+		return "sum";
 	case ROLE_MEAN:
 		return view_text(view, "mean, weighted by %s", column_name(table, column->weight));
 	case ROLE_MIN:
@@ -120,7 +124,7 @@ static void put_column(struct view *view, struct block *grid, const struct table
 	if (column->role == ROLE_SUM && seconds > 0)
 		row[3] = cell_number(column_value(table, (int)i, tally->total) / seconds,
 				     column->unit);
-	if (column->role != ROLE_HIST && column->sign_of < 0) {
+	if (column->role != ROLE_HIST && !column->is_virtual) {
 		row[4] = cell_number(tally->least[i], column->unit);
 		row[5] = cell_number(tally->greatest[i], column->unit);
 	}

@@ -11,8 +11,9 @@ static void choose_step(struct view *view, const struct table *table, struct tal
 {
 	struct timeline *timeline = &tally->timeline;
 	int64_t interval = interval_of(table, tally);
+	uint64_t enough = 4 * tally->n_timed < SPANS_GOOD ? SPANS_GOOD : 4 * tally->n_timed;
 
-	timeline_coarsen(timeline, view->spans);
+	timeline_coarsen(timeline, enough < view->spans ? (uint32_t)enough : view->spans);
 	while (timeline_step(timeline) < interval && timeline->n > 1)
 		timeline_coarsen(timeline, timeline->n - 1);
 	while (timeline_step(timeline) < 5 * interval && timeline->n >= 6 * SPANS_GOOD)
@@ -44,7 +45,7 @@ static const char *extremes_text(struct view *view, const struct block *block, c
 	}
 	buf_puts(&out, "busiest ");
 	span_put(&out, block, most, values[most]);
-	if (block->n > 2) {
+	if (block->n > 2 && values[least] < values[most]) {
 		buf_puts(&out, ", quietest ");
 		span_put(&out, block, least, values[least]);
 	}

@@ -101,6 +101,14 @@ bool words_quantile(const struct words *words)
 	return words_any(words, " median quantile percentile ");
 }
 
+/* key0, key1: parts of a key that have no name. */
+static bool is_key_number(const struct words *words)
+{
+	const char *word = words->n == 1 ? words->word[0] : "";
+
+	return strncmp(word, "key", 3) == 0 && strspn(word + 3, "0123456789") == strlen(word + 3);
+}
+
 enum role words_role(const struct words *words, bool integers)
 {
 	if (words_quantile(words))
@@ -118,7 +126,7 @@ enum role words_role(const struct words *words, bool integers)
 	if (words_any(words, " count total sum ") || words_last(words, SUM_WORDS) ||
 	    words_any(words, WORDS_ERROR))
 		return ROLE_SUM;
-	if (integers && words_last(words, ID_WORDS))
+	if (integers && (words_last(words, ID_WORDS) || is_key_number(words)))
 		return ROLE_KEY;
 	return ROLE_RANGE;
 }
