@@ -19,8 +19,8 @@ jb_inline jb_u64 jb_name_match(const void *name, const jb_u64 *may, jb_u64 start
 	const jb_u8 *byte = name;
 	jb_u64 state = start;
 
-#pragma unroll
-	for (jb_u32 i = 0; i < JB_NAME_MAX; i++) {
+	jb_unroll for (jb_u32 i = 0; i < JB_NAME_MAX; i++)
+	{
 		if (!byte[i])
 			break;
 		state = (state & may[byte[i]]) << 1 | (state & stay);

@@ -10,8 +10,9 @@
 
 #include "bpf-runtime/abi.h"
 
-#define jb_inline    static inline __attribute__((unused))
-#define jb_noinline  static __attribute__((noinline, unused))
+#define jb_inline   static inline __attribute__((unused))
+#define jb_noinline static __attribute__((noinline, unused))
+#define jb_unroll
 #define jb_opaque(x) __asm__ volatile("" : "+r"(x))
 
 #endif

@@ -2,7 +2,6 @@
  * Patterns for names of threads: base/globset.c and the kernel's half of it, bpf-runtime/name.bpf.c, against
  * fnmatch(3) of the C library.
  */
-#include <stdio.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,7 +24,7 @@ static struct name name_of(const char *text)
 {
 	struct name name = { { 0 } };
 
-	snprintf(name.text, sizeof(name.text), "%s", text);
+	memcpy(name.text, text, strnlen(text, 15));
 	return name;
 }
 
