@@ -15,9 +15,10 @@
 
 /*
  * Static, because the verifier looks at a global function by itself and lets no pointers into it or out of it; used,
- * so that the compiler keeps what only generated code will call.
+ * so that the compiler keeps what only generated code will call. codegen/module.c makes `inline` mean always: said
+ * here, it would be done at build time, and every start would read the copies.
  */
-#define jb_inline   static __attribute__((always_inline, used))
+#define jb_inline   static inline __attribute__((used))
 #define jb_noinline static __attribute__((noinline, used))
 
 #include "core.bpf.c"

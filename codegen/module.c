@@ -125,6 +125,18 @@ static int run_passes(struct cg *cg, const char *passes)
 	return err;
 }
 
+/* The runtime's inline functions were left alone when it was built: there are fewer of them now. */
+static void force_inline(struct cg *cg)
+{
+	unsigned hint = LLVMGetEnumAttributeKindForName("inlinehint", strlen("inlinehint"));
+	unsigned always = LLVMGetEnumAttributeKindForName("alwaysinline", strlen("alwaysinline"));
+	LLVMAttributeRef attribute = LLVMCreateEnumAttribute(cg->llvm, always, 0);
+
+	for (LLVMValueRef fn = LLVMGetFirstFunction(cg->module); fn; fn = LLVMGetNextFunction(fn))
+		if (LLVMGetEnumAttributeAtIndex(fn, LLVMAttributeFunctionIndex, hint))
+			LLVMAddAttributeAtIndex(fn, LLVMAttributeFunctionIndex, attribute);
+}
+
 /*
  * Only programs, maps and the licence are visible from outside. SEC() marks maps as used for ever; without that mark
  * the runtime's maps that no program refers to are taken out, so that the kernel never sees them.
@@ -142,6 +154,7 @@ static int strip_runtime(struct cg *cg)
 		if (!LLVMIsDeclaration(g) && !in_section(g, ".maps") && !in_section(g, "license"))
 			LLVMSetLinkage(g, LLVMInternalLinkage);
 	int err = run_passes(cg, "globaldce");
+	force_inline(cg);
 	for (LLVMValueRef g = LLVMGetFirstGlobal(cg->module); g; g = next) {
 		next = LLVMGetNextGlobal(g);
 		if (in_section(g, ".maps") && !LLVMGetFirstUse(g) &&
