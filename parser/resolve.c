@@ -518,8 +518,6 @@ static void front_init(struct resolve *resolve)
 	resolve->macros = strmap_new(resolve->arena);
 	resolve->defines = strmap_new(resolve->arena);
 	resolve->map_names = strmap_new(resolve->arena);
-	if (resolve->options)
-		resolve->plan->pid = resolve->options->pid;
 }
 
 static void resolve_probe(struct resolve *resolve, struct node *probe)

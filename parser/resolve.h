@@ -15,7 +15,7 @@ struct front_options {
 	unsigned n_params;
 	const char *const *named; /* after `--`: "name=value" or "name" */
 	unsigned n_named;
-	int pid;   /* -p */
+	int pid;   /* whose files are meant; 0: anybody's */
 	int child; /* -c: pid of the held child */
 	bool unsafe;
 };

@@ -16,6 +16,7 @@
 #include "base/strmap.h"
 #include "builtins/builtins.h"
 #include "codegen/cg.h"
+#include "lookup/filter.h"
 #include "parser/check.h"
 #include "parser/lower.h"
 #include "parser/parse.h"
@@ -95,8 +96,6 @@ void copy_options(void *to, size_t size, const void *from)
 	memcpy(to, from, given < size ? given : size);
 }
 
-/* --- compiling --- */
-
 static void note_pid_namespace(struct plan *plan)
 {
 	struct stat st;
@@ -106,6 +105,111 @@ static void note_pid_namespace(struct plan *plan)
 	plan->pidns_dev = st.st_dev;
 	plan->pidns_ino = st.st_ino;
 }
+
+/* --- filters --- */
+
+_Static_assert((int)JB_FILTER_PID == (int)FILTER_PID && (int)JB_FILTER_COMM == (int)FILTER_COMM &&
+		       (int)JB_FILTER_UID == (int)FILTER_UID &&
+		       (int)JB_FILTER_CGROUP == (int)FILTER_CGROUP &&
+		       (int)JB_FILTER_PIDNS == (int)FILTER_PIDNS &&
+		       (int)JB_FILTER_PGID == (int)FILTER_PGID,
+	       "enum jb_filter_kind and enum filter_kind name the same kinds in the same order");
+
+int jb_filter_check(const struct jb_filter *filter, char *why, size_t room)
+{
+	struct arena *arena = arena_new();
+	struct plan_filter read;
+	int err =
+		filter_read(arena, (enum filter_kind)filter->kind, filter->value, &read, why, room);
+
+	arena_free(arena);
+	return err;
+}
+
+static bool has_filter(const struct plan *plan, const struct plan_filter *filter)
+{
+	const struct plan_filter *have;
+
+	vec_each (have, &plan->filters)
+		if (have->kind == filter->kind && have->negated == filter->negated &&
+		    (filter->kind == FILTER_COMM ? !strcmp(have->text, filter->text)
+						 : have->number == filter->number))
+			return true;
+	return false;
+}
+
+static void add_filter(struct plan *plan, const struct plan_filter *filter)
+{
+	if (!has_filter(plan, filter))
+		vec_push(plan->arena, &plan->filters, *filter);
+}
+
+/* The kernel's data about tasks is found by its BTF, except for the numbers that helpers give. */
+static bool filters_need_btf(const struct plan *plan)
+{
+	const struct plan_filter *filter;
+
+	vec_each (filter, &plan->filters)
+		if (filter->kind != FILTER_PID && filter->kind != FILTER_UID &&
+		    filter->kind != FILTER_CGROUP)
+			return true;
+	return plan->follow;
+}
+
+static bool check_filters(const struct jb_program *program, const struct plan *plan)
+{
+	struct span nowhere = { 0, 0 };
+
+	if (plan->follow && !plan_first_pid(plan) && !plan->child) {
+		diag_error(program->diags, nowhere,
+			   "following children needs a process to begin with: -p or -c");
+		return false;
+	}
+	if (filters_need_btf(plan) && !lookup_has_btf(program->lookup)) {
+		diag_error(program->diags, nowhere, "%s needs the kernel's BTF: %s",
+			   plan->follow ? "--follow" : "a filter", lookup_error(program->lookup));
+		return false;
+	}
+	return true;
+}
+
+static bool read_filters(struct jb_program *program, struct plan *plan)
+{
+	const struct jb_options *options = &program->options;
+	struct plan_filter filter = { .kind = FILTER_PID, .number = (uint64_t)options->pid };
+	char why[512];
+
+	plan->follow = options->follow;
+	if (options->pid)
+		add_filter(plan, &filter);
+	for (unsigned i = 0; i < options->n_filters; i++) {
+		const struct jb_filter *given = &options->filters[i];
+
+		if (filter_read(plan->arena, (enum filter_kind)given->kind, given->value, &filter,
+				why, sizeof(why))) {
+			diag_error(program->diags, (struct span){ 0, 0 }, "%s", why);
+			return false;
+		}
+		filter.negated = given->negated;
+		add_filter(plan, &filter);
+	}
+	return check_filters(program, plan);
+}
+
+/* Whose files are meant: that process's when there is one. */
+static int files_pid(const struct plan *plan)
+{
+	const struct plan_filter *filter;
+	unsigned n = 0;
+
+	if (plan->pid)
+		return plan->pid;
+	vec_each (filter, &plan->filters)
+		n += filter->kind == FILTER_PID && !filter->negated;
+	return n == 1 ? plan_first_pid(plan) : 0;
+}
+
+/* --- compiling --- */
 
 static struct plan *make_plan(struct jb_program *program)
 {
@@ -200,7 +304,6 @@ static bool compile(struct jb_program *program, const struct jb_source *given, F
 		.n_params = options->n_params,
 		.named = options->named,
 		.n_named = options->n_named,
-		.pid = options->pid,
 		.child = options->child,
 		.unsafe = options->unsafe,
 	};
@@ -221,6 +324,9 @@ static bool compile(struct jb_program *program, const struct jb_source *given, F
 	resolve.lookup = program->lookup = lookup_new(types);
 	resolve.plan = program->plan = make_plan(program);
 	resolve.program = program->tree;
+	if (!read_filters(program, program->plan))
+		return false;
+	front_options.pid = files_pid(program->plan);
 	if (!front(program, &resolve))
 		return false;
 	if (asks_help(options)) {

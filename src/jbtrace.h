@@ -57,7 +57,11 @@ struct jb_options {
 	unsigned n_params;
 	const char *const *named; /* script options: "name=value" or "name" */
 	unsigned n_named;
-	int pid;     /* trace this process only; 0: all */
+	/*
+	 * Trace this process only: its files are meant, user probes are attached to it alone, the run ends with it; 0:
+	 * all. It is a filter, too, which need not be among `filters`.
+	 */
+	int pid;
 	int child;   /* pid of a child that waits to be traced; 0: none */
 	bool unsafe; /* allow what changes the system: system(), signal(), ... */
 	bool no_warnings;
@@ -65,7 +69,7 @@ struct jb_options {
 	enum jb_stage until;
 	const struct jb_filter *filters;
 	unsigned n_filters;
-	bool follow; /* with a pid filter: their children, too, and the children of these */
+	bool follow; /* with a pid filter or a child: their children, too, and the children of these */
 };
 
 /* How files of records are kept, in a folder of them. All 0: one file per table and run, never removed. */
@@ -109,6 +113,12 @@ struct jb_listen {
 };
 
 JB_API const char *jb_version(void);
+
+/*
+ * Does a filter's value mean something on this machine now: a process that lives, a user that exists? 0, or -errno with
+ * one sentence in `why`, which has `room` bytes. jb_compile asks too; this is for asking where the value was read.
+ */
+JB_API int jb_filter_check(const struct jb_filter *filter, char *why, size_t room);
 
 /* Diagnostics go to `diagnostics`. NULL after an error. The texts may be freed afterwards. */
 JB_API struct jb_program *jb_compile(const struct jb_source *source,

@@ -36,6 +36,16 @@ uint32_t plan_add_counter(struct plan *plan, enum counter_kind kind, struct span
 	return (uint32_t)(plan->counters.n - 1);
 }
 
+int plan_first_pid(const struct plan *plan)
+{
+	const struct plan_filter *filter;
+
+	vec_each (filter, &plan->filters)
+		if (filter->kind == FILTER_PID && !filter->negated)
+			return (int)filter->number;
+	return 0;
+}
+
 /* --- dump --- */
 
 static void dump_quoted(const char *text, FILE *out)
@@ -75,6 +85,26 @@ static void dump_config(const struct plan *plan, FILE *out)
 		plan->only_begin_end ? " only_begin_end" : "");
 }
 
+static void dump_filters(const struct plan *plan, FILE *out)
+{
+	static const char *const kinds[] = {
+		[FILTER_PID] = "pid",	    [FILTER_COMM] = "comm",   [FILTER_UID] = "uid",
+		[FILTER_CGROUP] = "cgroup", [FILTER_PIDNS] = "pidns", [FILTER_PGID] = "pgid",
+	};
+	const struct plan_filter *filter;
+
+	vec_each (filter, &plan->filters) {
+		fprintf(out, "filter %s%s ", filter->negated ? "not-" : "", kinds[filter->kind]);
+		if (filter->text)
+			dump_quoted(filter->text, out);
+		else
+			fprintf(out, "%" PRIu64, filter->number);
+		fputc('\n', out);
+	}
+	if (plan->follow)
+		fputs("follow\n", out);
+}
+
 static void dump_probe(const struct plan_probe *probe, size_t i, FILE *out)
 {
 	fprintf(out,
@@ -83,6 +113,8 @@ static void dump_probe(const struct plan_probe *probe, size_t i, FILE *out)
 		probe->role, probe->mode, probe->attach_type);
 	for (unsigned t = 0; t < probe->n_targets; t++)
 		fprintf(out, "%s%u", t ? "," : "", probe->targets[t]->id);
+	if (probe->unfiltered)
+		fputs(" unfiltered", out);
 	fputc('\n', out);
 }
 
@@ -222,6 +254,7 @@ void plan_dump(const struct plan *plan, FILE *out)
 	for (size_t i = 0; i < plan->params.n; i++)
 		fprintf(out, "param %s default=%s\n", plan->params.data[i].name,
 			plan->params.data[i].fallback ? plan->params.data[i].fallback : "-");
+	dump_filters(plan, out);
 	for (size_t i = 0; i < plan->probes.n; i++)
 		dump_probe(&plan->probes.data[i], i, out);
 	for (size_t i = 0; i < plan->targets.n; i++)

@@ -44,6 +44,7 @@ struct plan_probe {
 	struct target *const *targets;
 	unsigned n_targets;
 	struct span span;
+	bool unfiltered;      /* it calls selected(), so the filters are not asked on its behalf */
 	uint32_t attach_type; /* expected_attach_type to set before load, 0 = leave */
 	uint32_t mode;	      /* provider-private strategy (multi, session, raw syscalls, ...) */
 };
@@ -191,8 +192,9 @@ struct plan_filter {
 	bool negated;
 	uint64_t number;  /* pid, uid, inode of the namespace, group; cgroup: its id */
 	const char *text; /* comm: the glob; cgroup: its path */
-	unsigned level;	  /* cgroup: its depth, 0 is the root */
+	unsigned level;	  /* cgroup: its depth, 0 is the root; FILTER_ANY_LEVEL: not known */
 };
+#define FILTER_ANY_LEVEL 0xffffffffu
 
 /* A script parameter (getopt), for `-- --help`. */
 struct plan_param {
@@ -230,7 +232,7 @@ struct plan {
 	int child;		   /* pid of -c's held child, 0 = none */
 	unsigned n_cpus;	   /* possible CPUs: per-CPU values are summed over them */
 	uint64_t start_ns; /* CLOCK_BOOTTIME when the compile began: elapsed counts from here */
-	int pid;	   /* -p, 0 = none */
+	int pid;	   /* the one process that user probes are attached to, 0 = all */
 	uint64_t pidns_dev, pidns_ino; /* our pid namespace; 0 when it is the initial one */
 };
 
@@ -254,6 +256,8 @@ struct plan *plan_new(struct arena *arena, struct diags *diags);
 void plan_dump(const struct plan *plan, FILE *out);
 uint32_t plan_add_counter(struct plan *plan, enum counter_kind kind, struct span span,
 			  const char *text);
+/* The first process that was given; 0: none. */
+int plan_first_pid(const struct plan *plan);
 /* Evaluate a derived column. `row` is the record decoded so far. */
 double plan_expr_eval(const struct plan_expr *expr, const struct value *row);
 
