@@ -39,6 +39,21 @@ struct jb_buf {
 	jb_u8 data[];
 };
 
+/* Long lists of filters (numbers of processes, users, ...) are looked up in one hash. */
+struct jb_filter_key {
+	jb_u32 kind; /* enum filter_kind */
+	jb_u32 zero;
+	jb_u64 number;
+};
+_Static_assert(sizeof(struct jb_filter_key) == 16, "jb_filter_key");
+#define JB_FILTER_WANTED   1 /* it is among those of which one must match */
+#define JB_FILTER_UNWANTED 2 /* it is among those of which none may match */
+
+/* Processes alive at once that --follow keeps; more are counted, and not followed. */
+#define JB_FOLLOW_MAX 32768
+/* What is counted about them, indices of one array. */
+enum { JB_FOLLOW_FORKED, JB_FOLLOW_FOUND, JB_FOLLOW_COUNTS };
+
 /* The last byte of a string of max_strlen bytes whose source was longer: none of UTF-8's. */
 #define JB_STR_CUT 0xff
 

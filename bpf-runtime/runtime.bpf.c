@@ -19,12 +19,16 @@
  * here, it would be done at build time, and every start would read the copies.
  */
 #define jb_inline   static inline __attribute__((used))
+#define jb_unroll   _Pragma("unroll")
 #define jb_noinline static __attribute__((noinline, used))
 
 #include "core.bpf.c"
 #include "span.bpf.c"
 #include "task.bpf.c"
+#ifdef JB_FILTERS
 #include "name.bpf.c"
+#include "filter.bpf.c"
+#endif
 #include "string.bpf.c"
 #include "agg.bpf.c"
 #include "rtp.bpf.c"

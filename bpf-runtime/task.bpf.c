@@ -15,6 +15,10 @@ struct task_struct {
 	struct task_struct *group_leader;
 	int pid, tgid;
 	char comm[16];
+	struct signal_struct *signal;
+	struct pid *thread_pid;
+	struct cred *cred;
+	struct css_set *cgroups;
 } __attribute__((preserve_access_index));
 
 /* tgid in the upper half, thread id in the lower one, as the initial namespace numbers them. */

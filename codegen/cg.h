@@ -42,6 +42,8 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item);
 LLVMValueRef cg_target_id(struct cg *cg);
 /* The same for `func`: targets that share a function's name (the same library in two containers) are one. */
 LLVMValueRef cg_func_id(struct cg *cg);
+/* Do the filters select this task (a task_struct's address; NULL: the current one)? 0 or 1 as i64. */
+LLVMValueRef cg_selected(struct cg *cg, LLVMValueRef task);
 
 /* --- maps, for has_key, delete, print(@m[k]), ... --- */
 /* The map itself, as helpers take it. */

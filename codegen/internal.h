@@ -58,7 +58,8 @@ struct cg {
 	struct strmap *di_files; /* by source name */
 	LLVMTypeRef i1, i8, i16, i32, i64, ptr;
 	LLVMTargetMachineRef machine;
-	LLVMValueRef zeros; /* what a new key of a map begins with */
+	struct name_set *name_sets; /* filters by name; private to filter.c */
+	LLVMValueRef zeros;	    /* what a new key of a map begins with */
 	struct instance *instance;
 	unsigned instance_index;
 	struct cg_fn *fn;
@@ -106,6 +107,14 @@ LLVMValueRef cg_memory(struct cg *cg, uint32_t size); /* uninitialised temporary
 void cg_zero(struct cg *cg, LLVMValueRef dst, uint32_t size);
 void cg_copy(struct cg *cg, LLVMValueRef dst, LLVMValueRef src, uint32_t size);
 LLVMTypeRef cg_int_type(struct cg *cg, uint32_t size);
+
+/* module.c: a constant of the runtime that this compile knows, `const volatile NAME` */
+void cg_tunable(struct cg *cg, const char *name, uint64_t value);
+
+/* filter.c */
+bool cg_filter_needs_runtime(const struct codegen_input *input);
+void cg_filter(struct cg *cg); /* go on only in selected tasks, else leave */
+void cg_follow(struct cg *cg); /* the programs of --follow */
 
 /* probe.c */
 bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned index);

@@ -17,6 +17,9 @@
 
 extern const unsigned char jb_runtime_bitcode[];
 extern const unsigned int jb_runtime_bitcode_len;
+/* The same with what filters need besides. */
+extern const unsigned char jb_filter_bitcode[];
+extern const unsigned int jb_filter_bitcode_len;
 
 /* LLVM's own complaints are bugs of ours: they go where the user can report them from. */
 static int internal_error(struct cg *cg, const char *what, const char *detail)
@@ -32,10 +35,17 @@ static void quiet(LLVMDiagnosticInfoRef info, void *unused)
 	(void)unused;
 }
 
-static int open_module(struct cg *cg)
+static LLVMMemoryBufferRef runtime_bytes(bool filters)
 {
-	LLVMMemoryBufferRef bytes = LLVMCreateMemoryBufferWithMemoryRange(
-		(const char *)jb_runtime_bitcode, jb_runtime_bitcode_len, "runtime", 0);
+	const unsigned char *bytes = filters ? jb_filter_bitcode : jb_runtime_bitcode;
+	size_t len = filters ? jb_filter_bitcode_len : jb_runtime_bitcode_len;
+
+	return LLVMCreateMemoryBufferWithMemoryRange((const char *)bytes, len, "runtime", 0);
+}
+
+static int open_module(struct cg *cg, const struct codegen_input *input)
+{
+	LLVMMemoryBufferRef bytes = runtime_bytes(cg_filter_needs_runtime(input));
 
 	cg->llvm = LLVMContextCreate();
 	LLVMContextSetDiagnosticHandler(cg->llvm, quiet, NULL);
@@ -87,8 +97,7 @@ static int open_machine(struct cg *cg)
 	return 0;
 }
 
-/* A constant of the runtime that this compile knows: `const volatile u64 NAME`. */
-static void set_tunable(struct cg *cg, const char *name, uint64_t value)
+void cg_tunable(struct cg *cg, const char *name, uint64_t value)
 {
 	LLVMValueRef global = LLVMGetNamedGlobal(cg->module, name);
 
@@ -205,12 +214,13 @@ static int generate(struct cg *cg, const struct codegen_input *input)
 {
 	struct plan_map **map;
 
-	set_tunable(cg, "jb_pidns_dev", cg->plan->pidns_dev);
-	set_tunable(cg, "jb_pidns_ino", cg->plan->pidns_ino);
-	set_tunable(cg, "jb_start_ns", cg->plan->start_ns);
+	cg_tunable(cg, "jb_pidns_dev", cg->plan->pidns_dev);
+	cg_tunable(cg, "jb_pidns_ino", cg->plan->pidns_ino);
+	cg_tunable(cg, "jb_start_ns", cg->plan->start_ns);
 	for (size_t i = 0; i < input->n_instances; i++)
 		if (!cg_instance_program(cg, input->instances[i], i))
 			return -EINVAL;
+	cg_follow(cg);
 	/* Maps that are only printed or cleared have no use in the code, but user space reads them. */
 	vec_each (map, &cg->plan->maps)
 		cg_map_global(cg, *map);
@@ -224,7 +234,7 @@ int codegen(const struct codegen_input *input, struct blob *elf, FILE *ir)
 			 .diags = input->diags,
 			 .plan = input->plan,
 			 .registry = input->registry };
-	int err = open_module(&cg);
+	int err = open_module(&cg, input);
 
 	if (!err)
 		err = open_machine(&cg);

@@ -1,6 +1,6 @@
 /*
- * One BPF program per instance: prologue (which target, which process, which half of a span, scratch memory), predicate,
- * body, and the single way out that gives scratch back.
+ * One BPF program per instance: prologue (which target, is the task selected, which half of a span, scratch memory),
+ * predicate, body, and the single way out that gives scratch back.
  */
 #include "codegen/internal.h"
 
@@ -99,14 +99,6 @@ static void require(struct cg *cg, LLVMValueRef condition)
 
 	cg_branch(cg, condition, yes, cg->fn->leave);
 	cg_enter(cg, yes);
-}
-
-static void filter_pid(struct cg *cg)
-{
-	if (!(cg->instance->provider->flags & PROVIDER_PID_FILTER) || !cg->plan->pid)
-		return;
-	LLVMValueRef pid = cg_rt(cg, "jb_pid", NULL, 0);
-	require(cg, LLVMBuildICmp(cg->b, LLVMIntEQ, pid, cg_int(cg, cg->plan->pid), ""));
 }
 
 /* The number of the system call a raw sys_enter or sys_exit program runs for. */
@@ -294,10 +286,10 @@ static void entry_program(struct cg *cg)
 	open_function(cg, &fn, arena_printf(cg->arena, "%s_in", instance->program));
 	if (instance->span_mode == SPAN_SYSCALL) {
 		filter_syscall(cg, false);
-		filter_pid(cg);
+		cg_filter(cg);
 		cg_rt(cg, "jb_span_syscall_enter", &salt, 1);
 	} else {
-		filter_pid(cg);
+		cg_filter(cg);
 		cg_rt(cg, "jb_span_user_enter", (LLVMValueRef[]){ cg_ctx(cg), salt }, 2);
 	}
 	LLVMBuildBr(cg->b, fn.leave);
@@ -394,7 +386,7 @@ bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned inde
 	if (instance->mode == PROBE_MODE_RAW_SYSCALL)
 		filter_syscall(cg, instance->span_mode == SPAN_SYSCALL ||
 					   !instance->targets.data[0]->is_enter);
-	filter_pid(cg);
+	cg_filter(cg);
 	span_return(cg);
 	prepare_variables(cg);
 	if (instance->predicate)

@@ -184,6 +184,7 @@ struct instance {
 	bool uses_args; /* args, argN or retval occur */
 	bool uses_duration;
 	bool uses_probe;     /* probe or func: the target's id must be known at run time */
+	bool unfiltered;     /* selected() occurs: the filters are not asked on its behalf */
 	bool has_loop;	     /* variables must live in a frame that callbacks can reach */
 	uint32_t saved_args; /* span: bit n set: argN is used after the return */
 	/* filled by provider->plan: */

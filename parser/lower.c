@@ -335,6 +335,8 @@ static bool lower_node(struct node *node, void *arg)
 	if (node->kind == NODE_CALL && node->builtin && (node->builtin->flags & BUILTIN_DELETES) &&
 	    node->args && node->args->map)
 		node->args->map->plan->deletes = true;
+	if (node->kind == NODE_CALL && node->builtin && node->builtin->flags & BUILTIN_SELECTS)
+		l->instance->unfiltered = true;
 	return true;
 }
 
@@ -378,6 +380,7 @@ static void add_probe(struct lowering *l, const struct instance *instance, unsig
 	probe->targets = instance->targets.data;
 	probe->n_targets = (unsigned)instance->targets.n;
 	probe->span = instance->span;
+	probe->unfiltered = instance->unfiltered;
 	probe->attach_type = instance->attach_type;
 	probe->mode = instance->mode;
 }

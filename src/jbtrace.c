@@ -488,7 +488,6 @@ struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options 
 
 	copy_options(&options, sizeof(options), given);
 	run_options = (struct run_options){
-		.pid = program->options.pid,
 		.child = program->options.child,
 		.child_go_fd = options.child_go_fd,
 		.quiet = options.quiet,

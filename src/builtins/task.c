@@ -76,7 +76,9 @@ static bool check_cpid(struct check *check, struct node *node)
 
 static bool check_target(struct check *check, struct node *node)
 {
-	node->value = check->plan->pid ? check->plan->pid : check->plan->child;
+	int pid = plan_first_pid(check->plan);
+
+	node->value = pid ? pid : check->plan->child;
 	node->type = type_u32();
 	return true;
 }
@@ -85,6 +87,35 @@ static void *gen_constant(struct cg *cg, const struct node *node, void *dst)
 {
 	(void)dst;
 	return cg_int(cg, node->value);
+}
+
+/* arg0 and other plain numbers are taken for what the script says they are. */
+static bool check_selected(struct check *check, struct node *node)
+{
+	const struct type *type = node->args ? builtin_arg_type(node->args) : NULL;
+	bool filtered = check->plan->filters.n || check->plan->follow;
+
+	node->type = type_bool();
+	if (!type)
+		return true;
+	if (type->kind == TYPE_PTR && type->base->kind == TYPE_STRUCT &&
+	    strcmp(type->base->name, "task_struct")) {
+		check_error(check, node->args, "selected() asks about a task, not about '%s'",
+			    type_spell(check->arena, type->base));
+		diag_hint(check->diags,
+			  "it takes a pointer to a struct task_struct: selected(curtask)");
+		return false;
+	}
+	if (filtered && check->lookup && !lookup_has_btf(check->lookup))
+		return check_error(check, node, "selected() needs the kernel's BTF: %s",
+				   lookup_error(check->lookup));
+	return true;
+}
+
+static void *gen_selected(struct cg *cg, const struct node *node, void *dst)
+{
+	(void)dst;
+	return cg_selected(cg, node->args ? cg_expr(cg, node->args) : NULL);
 }
 
 /* A uid as its name in the user database, or as a number when it has none. */
@@ -142,7 +173,10 @@ const struct builtin builtins_task[] = {
 	{ .name = "rand", .proto = "u32 rand", .rt = "jb_rand",
 	  .doc = "A pseudo-random number." },
 	{ .name = "target", .proto = "u32 target", .check = check_target, .gen = gen_constant,
-	  .doc = "The process given with -p, or started by -c; 0: neither." },
+	  .doc = "The first process given with -p, or started by -c; 0: neither." },
+	{ .name = "selected", .proto = "bool selected([ptr task])", .check = check_selected, .gen = gen_selected,
+	  .flags = BUILTIN_SELECTS,
+	  .doc = "Do the process filters select this task (none given: the current one)? Its probe is not filtered by itself." },
 	{ .name = "cpid", .proto = "u32 cpid", .check = check_cpid, .gen = gen_constant,
 	  .doc = "Process id of the command started with -c." },
 	{ 0 },

@@ -70,6 +70,7 @@ enum builtin_flags {
 		1
 		<< 16, /* of a whole map shows what it holds: begins a step, see plan_site.in_step */
 	BUILTIN_EMPTIES_MAP = 1 << 17, /* leaves nothing counted in a whole map: ends a step */
+	BUILTIN_SELECTS = 1 << 18,     /* asks the filters itself, so its probe is not filtered */
 };
 
 /*
@@ -154,11 +155,11 @@ struct ctx_item {
 };
 
 enum provider_flags {
-	PROVIDER_TIMER = 1,	 /* fires by itself at a bounded rate: interval, profile */
-	PROVIDER_SPECIAL = 2,	 /* begin, end: run once, not attached */
-	PROVIDER_USER = 4,	 /* pointers of unknown space point into user memory */
-	PROVIDER_PID_FILTER = 8, /* -p is tested in the program: `if (pid != N) return` */
-	PROVIDER_SPAN = 16,	 /* has `duration` and `retval`: two hooks */
+	PROVIDER_TIMER = 1,    /* fires by itself at a bounded rate: interval, profile */
+	PROVIDER_SPECIAL = 2,  /* begin, end: run once, not attached */
+	PROVIDER_USER = 4,     /* pointers of unknown space point into user memory */
+	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
+	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
 };
 
 enum span_mode { SPAN_NONE, SPAN_SESSION, SPAN_PAIR_USER, SPAN_SYSCALL };

@@ -166,7 +166,7 @@ static void raw_list(struct lookup *lookup, const char *pattern,
 /* clang-format off */
 const struct provider providers_rawtracepoint[] = {
 	{ .name = "rawtracepoint", .alias = "rt", .syntax = "rawtracepoint:EVENT",
-	  .doc = "kernel event with its raw arguments: args.NAME, argN", .flags = PROVIDER_PID_FILTER,
+	  .doc = "kernel event with its raw arguments: args.NAME, argN", .flags = PROVIDER_FILTERED,
 	  .expand = raw_expand, .args = raw_args, .arg = raw_arg, .args_field = raw_args_field,
 	  .plan = raw_plan, .attach = raw_attach, .list = raw_list },
 	{ 0 },

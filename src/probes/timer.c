@@ -208,7 +208,7 @@ const struct provider providers_timer[] = {
 	  .doc = "at regular times, on one CPU", .flags = PROVIDER_TIMER,
 	  .expand = timer_expand, .plan = timer_plan, .attach = interval_attach, .list = interval_list },
 	{ .name = "profile", .alias = "p", .syntax = "profile:s|ms|us|hz:N or profile:DURATION",
-	  .doc = "at regular times, on every CPU", .flags = PROVIDER_TIMER | PROVIDER_PID_FILTER,
+	  .doc = "at regular times, on every CPU", .flags = PROVIDER_TIMER | PROVIDER_FILTERED,
 	  .expand = timer_expand, .plan = timer_plan, .attach = profile_attach, .list = profile_list },
 	{ 0 },
 };

@@ -369,7 +369,7 @@ static void tracepoint_list(struct lookup *lookup, const char *pattern,
 /* clang-format off */
 const struct provider providers_tracepoint[] = {
 	{ .name = "tracepoint", .alias = "t", .syntax = "tracepoint:CATEGORY:EVENT",
-	  .doc = "kernel event with named arguments: args.NAME", .flags = PROVIDER_PID_FILTER,
+	  .doc = "kernel event with named arguments: args.NAME", .flags = PROVIDER_FILTERED,
 	  .expand = tracepoint_expand, .args = tracepoint_args, .args_field = tracepoint_field,
 	  .plan = tracepoint_plan, .attach = tracepoint_attach,
 	  .list = tracepoint_list },

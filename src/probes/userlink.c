@@ -59,9 +59,14 @@ static int refused(struct run *run, const struct plan_probe *probe, const struct
 }
 
 /* -p at attach time spares other processes the trap; where the kernel gets it wrong the program's own test has to do. */
-static pid_t link_pid(struct run *run)
+static pid_t event_pid(struct run *run, const struct plan_probe *probe)
 {
-	return bpfsys_multi_pid_works() ? run_plan(run)->pid : 0;
+	return probe->unfiltered ? 0 : run_plan(run)->pid;
+}
+
+static pid_t link_pid(struct run *run, const struct plan_probe *probe)
+{
+	return bpfsys_multi_pid_works() ? event_pid(run, probe) : 0;
 }
 
 /*
@@ -164,7 +169,7 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 		.prog_fd = prog_fd,
 		.multi = { .attach_type = how->attach_type,
 			   .flags = how->flags,
-			   .pid = link_pid(run) },
+			   .pid = link_pid(run, probe) },
 	};
 	bool *done = mem_alloc(probe->n_targets * sizeof(*done));
 	int err = 0;
@@ -202,7 +207,8 @@ static int attach_perf(struct run *run, const struct plan_probe *probe, int prog
 			return fd;
 		if (!fd)
 			continue;
-		fd = bpfsys_event_uprobe(target->path, target->offset, run_plan(run)->pid, flags);
+		fd = bpfsys_event_uprobe(target->path, target->offset, event_pid(run, probe),
+					 flags);
 		if (fd >= 0)
 			fd = bpfsys_link_event(prog_fd, fd, target->id);
 		if (fd >= 0)

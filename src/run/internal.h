@@ -79,10 +79,12 @@ struct run {
 	bool *left_out;		/* per target: it is not attached */
 	run_print_fn *on_print; /* run_watch_prints */
 	void *on_print_arg;
-	int poll_fd, timer_fd, pid_fd, child_fd;
-	bool armed;	     /* everything is attached: end probes and the maps belong to closing */
-	bool acting;	     /* an event is being handled */
-	bool done;	     /* asked to end */
+	int poll_fd, timer_fd, child_fd;
+	VEC(int)
+	watched;     /* processes that live, child_fd among them; with the last one the run ends */
+	bool armed;  /* everything is attached: end probes and the maps belong to closing */
+	bool acting; /* an event is being handled */
+	bool done;   /* asked to end */
 	bool done_by_script; /* by exit(): what came after it does not count */
 	int exit_code;
 	int64_t next_look_ns;	       /* when counters are read again */
@@ -148,6 +150,14 @@ void report_error(struct run *run, struct span span, const char *fmt, ...)
 void report_warning(struct run *run, struct span span, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void report_plain(struct run *run, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
+/* filter.c */
+void filter_size_maps(struct run *run);
+int filter_open(struct run *run);   /* 0, or -errno after a message */
+int filter_attach(struct run *run); /* before any probe; 0, or -errno after a message */
+/* This descriptor became readable: does the run end with it? */
+bool filter_ended(struct run *run, int fd);
+void filter_close(struct run *run);
 
 /* links.c */
 void links_close(struct run *run);

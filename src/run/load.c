@@ -224,6 +224,7 @@ static void size_maps(struct run *run)
 	size_map(run, "jb_ctl", CONTROL_BYTES, 0);
 	size_map(run, "jb_counters", plan->counters.n ? (uint32_t)plan->counters.n : 1, 0);
 	size_map(run, "jb_scratch", scratch ? SCRATCH_DEPTH : 0, (plan->scratch_size + 7) & ~7u);
+	filter_size_maps(run);
 }
 
 static int prepare_programs(struct run *run)

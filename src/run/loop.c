@@ -59,23 +59,6 @@ static int watch(struct run *run, int fd, uint32_t events)
 	return fd < 0 || epoll_ctl(run->poll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? 0 : -errno;
 }
 
-static int open_pidfd(struct run *run, int pid, int *fd)
-{
-	int err;
-
-	if (!pid)
-		return 0;
-	*fd = (int)syscall(SYS_pidfd_open, pid, 0);
-	if (*fd >= 0)
-		return watch(run, *fd, EPOLLIN);
-	err = -errno;
-	if (err == -ESRCH)
-		report_plain(run, "there is no process %d", pid);
-	else
-		report_plain(run, "cannot watch process %d: %s", pid, strerror(-err));
-	return err;
-}
-
 static int open_polling(struct run *run)
 {
 	int err;
@@ -87,11 +70,7 @@ static int open_polling(struct run *run)
 	err = watch(run, run_map_fd(run, "jb_ring"), EPOLLIN | EPOLLET);
 	if (!err)
 		err = watch(run, run_map_fd(run, "jb_ctl"), EPOLLIN | EPOLLET);
-	if (!err)
-		err = open_pidfd(run, run->options.pid, &run->pid_fd);
-	if (!err)
-		err = open_pidfd(run, run->options.child, &run->child_fd);
-	return err;
+	return err ? err : filter_open(run);
 }
 
 static int start_timer(struct run *run)
@@ -137,7 +116,7 @@ static struct run *run_new(const struct plan *plan, struct lookup *lookup,
 	run->site_events = arena_alloc(arena, (plan->sites.n + 1) * sizeof(*run->site_events));
 	run->left_out = arena_alloc(arena, plan->targets.n + 1);
 	run->argv = arena_alloc(arena, widest_record(plan) * sizeof(*run->argv));
-	run->poll_fd = run->timer_fd = run->pid_fd = run->child_fd = run->counters_fd = -1;
+	run->poll_fd = run->timer_fd = run->child_fd = run->counters_fd = -1;
 	run->generations_fd = run->wait_fd = run->wait_inner_fd = -1;
 	run->decode = (struct decode){
 		.arena = run->scratch,
@@ -169,8 +148,9 @@ static int open_output(struct run *run)
 
 static void run_free(struct run *run)
 {
-	int fds[] = { run->poll_fd, run->timer_fd, run->pid_fd, run->child_fd };
+	int fds[] = { run->poll_fd, run->timer_fd };
 
+	filter_close(run);
 	exposition_close(run);
 	if (run->out.scratch)
 		out_fini(&run->out);
@@ -386,6 +366,8 @@ int run_begin(struct run *run)
 	if (!err && !run->options.dry_run)
 		err = run_special(run, "begin");
 	if (!err)
+		err = filter_attach(run);
+	if (!err)
 		err = attach_all(run);
 	if (!err)
 		err = start_timer(run);
@@ -442,7 +424,7 @@ static void take_wakeups(struct run *run)
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 
-		if (fd == run->timer_fd || fd == run->pid_fd || fd == run->child_fd)
+		if (fd == run->timer_fd || filter_ended(run, fd))
 			run_ask_exit(run, run->exit_code);
 	}
 }

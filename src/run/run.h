@@ -16,7 +16,6 @@
 struct run;
 
 struct run_options {
-	int pid;	 /* -p: end when it is gone */
 	int child;	 /* -c: held on a pipe, released when armed (child_go_fd) */
 	int child_go_fd; /* -1: the caller does that, and ends it */
 	bool quiet, verbose, unsafe, warnings;

@@ -16,9 +16,9 @@ static char *ir_of(const char *text)
 	struct jb_source source = {
 		.sz = sizeof(source), .name = "x", .text = text, .len = strlen(text)
 	};
-	struct jb_options options = {
-		.sz = sizeof(options), .partial = true, .until = JB_STAGE_IR
-	};
+	struct jb_options options = { .sz = sizeof(options),
+				      .partial = true,
+				      .until = JB_STAGE_IR };
 	struct jb_program *program = jb_compile(&source, &options, stderr);
 	char *ir = NULL;
 	size_t len;
