@@ -23,7 +23,7 @@ A test is a block of lines "WORD text"; a line that begins with "|" continues th
     EXPECT_SUM      TOTAL TIMES REGEX: the numbers in its first group, over all matches, add up to TOTAL exactly; there
                     are at least TIMES matches
     EXPECT_CODE     exit status, default 0; !0: any but 0
-    REQUIRES        a command or a file; without it the test is skipped
+    REQUIRES        a command or a file; without it the test is skipped. With arguments: the command must succeed
     TIMEOUT         seconds, default 10
 
 Everywhere: {pid} of BEFORE, {bin:NAME} a program of tests/progs, {tmp} an own folder. Without sleeps: the word that
@@ -326,11 +326,15 @@ class Runner:
         return "\n".join(parts)
 
 
+def has(need):
+    words = shlex.split(re.sub(r"\{bin:(\w+)\}", lambda match: str(BUILD / "tests/progs" / match.group(1)), need))
+    if len(words) > 1:
+        return subprocess.run(words, check=False, stdin=subprocess.DEVNULL, capture_output=True).returncode == 0
+    return os.path.exists(need) if need.startswith("/") else shutil.which(need)
+
+
 def missing(test):
-    for need in test.all("REQUIRES"):
-        if not (os.path.exists(need) if need.startswith("/") else shutil.which(need)):
-            return need
-    return None
+    return next((need for need in test.all("REQUIRES") if not has(need)), None)
 
 
 def run_one(test):

@@ -45,6 +45,8 @@ struct cli {
 	const char *log_file; /* --log */
 	int log_level;	      /* --log-level: 1 + enum log_level; 0: not said */
 	bool daemonize;
+	struct jb_filter *filters; /* heap; values are borrowed */
+	unsigned n_filters;
 	bool warnings, no_warnings, ignored;
 	pid_t child;
 	bool child_released; /* by child_release: it is ours to end */
@@ -55,6 +57,10 @@ int complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int complain_to(FILE *out, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Options, in any order among the other words, which `optind` points to afterwards. 0, or the exit code. */
 int parse_options(struct cli *cli, int argc, char **argv);
+/* `option` is how messages call it. 0, or the exit code after a message. */
+int add_filter(struct cli *cli, const char *option, const struct jb_filter *filter);
+/* When all options are read: filters, pid and follow of cli->compile. 0, or the exit code. */
+int settle_filters(struct cli *cli);
 void print_usage(FILE *out);
 
 /* listen.c */

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,8 +37,6 @@ static int start_command(struct cli *cli, struct jobs *jobs)
 
 	if (!cli->command)
 		return 0;
-	if (cli->compile.pid)
-		return complain("-p and -c exclude each other");
 	cli->compile.child = NO_CHILD;
 	if (!cli->compile.partial)
 		err = child_start(cli);
@@ -134,12 +133,14 @@ int main(int argc, char **argv)
 	err = parse_options(&cli, end, argv);
 	if (!err && end < argc)
 		err = take_named(&cli, argc - end - 1, argv + end + 1);
-	if (err)
-		return err;
+	if (!err)
+		err = settle_filters(&cli);
 	cli.words = argv + optind;
 	cli.n_words = (unsigned)(end - optind);
-	err = act(&cli);
+	if (!err)
+		err = act(&cli);
 	if ((fflush(stdout) || ferror(stdout)) && errno != EPIPE && !err)
 		err = complain("cannot write the output: %s", strerror(errno));
+	free(cli.filters);
 	return err;
 }

@@ -2,15 +2,11 @@
  * The options of the command line: one table, from which the text of --help is made too. What they ask for is
  * done in main.c and the files beside it.
  */
-#include <errno.h>
 #include <getopt.h>
-#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/log.h"
@@ -55,39 +51,28 @@ struct option_row {
 	size_t flag; /* offset of a bool */
 	size_t text; /* offset of a const char * */
 	enum mode mode;
+	const struct jb_filter *filter; /* of this kind; its value is the option's */
 };
 
 #define FLAG(member) .flag = offsetof(struct cli, member)
 #define TEXT(member) .text = offsetof(struct cli, member)
 #define UNSUPPORTED  .unsupported = true
+#define FILTER(k)                           \
+	.filter = &(const struct jb_filter) \
+	{                                   \
+		.kind = JB_FILTER_##k       \
+	}
+#define FILTER_NOT(k)                                  \
+	.filter = &(const struct jb_filter)            \
+	{                                              \
+		.kind = JB_FILTER_##k, .negated = true \
+	}
 
 static int set_program(struct cli *cli, const char *value)
 {
 	if (cli->program)
 		return complain("-e may be given once: write all probes into one program text");
 	cli->program = value;
-	return 0;
-}
-
-/* Whether the process lives is asked here, before anything is compiled for it. */
-static int set_pid(struct cli *cli, const char *value)
-{
-	char *end;
-	long pid = strtol(value, &end, 10);
-	int fd;
-
-	if (!*value || *end || pid <= 0)
-		return complain("-p wants the number of a process, not '%s'", value);
-	if (cli->compile.pid && cli->compile.pid != pid)
-		return complain("not supported yet: -p for several processes");
-	fd = pid > INT_MAX ? -1 : (int)syscall(SYS_pidfd_open, (pid_t)pid, 0);
-	if (fd < 0 && (pid > INT_MAX || errno == ESRCH))
-		return complain("-p: there is no process %ld", pid);
-	if (fd < 0 && (errno == EINVAL || errno == ENOENT))
-		return complain("-p: %ld is a thread, not a process", pid);
-	if (fd >= 0)
-		close(fd);
-	cli->compile.pid = (int)pid;
 	return 0;
 }
 
@@ -139,7 +124,19 @@ static const struct option_row options[] = {
 	{ "scripts", 'm', "NAMES", "run several bundled scripts: a,b,c; `-m list` lists them", TEXT(scripts) },
 	{ "list", 'l', NULL, "list probes that match the pattern (or the probes of a script); with -v their arguments", .mode = MODE_LIST },
 	{ "cmd", 'c', "COMMAND", "run this command when everything is attached, end when it ends", TEXT(command) },
-	{ "pid", 'p', "PID", "trace this process only, end when it ends", .set = set_pid },
+	{ "pid", 'p', "PID", "trace this process only, end when it ends; may be repeated, as all filters", FILTER(PID) },
+	{ "follow", 0, NULL, "trace the children of -p or -c, too, and their children", FLAG(compile.follow) },
+	{ "comm", 0, "GLOB", "trace threads and processes of this name only", FILTER(COMM) },
+	{ "uid", 0, "USER", "trace processes of this user only", FILTER(UID) },
+	{ "cgroup", 0, "PATH", "trace processes in this cgroup only, or in one below", FILTER(CGROUP) },
+	{ "pidns", 0, "INODE", "trace processes in this pid namespace only, or in one below", FILTER(PIDNS) },
+	{ "pgid", 0, "GROUP", "trace processes of this process group only", FILTER(PGID) },
+	{ "not-pid", 0, "PID", "do not trace this process", FILTER_NOT(PID) },
+	{ "not-comm", 0, "GLOB", "do not trace threads and processes of this name", FILTER_NOT(COMM) },
+	{ "not-uid", 0, "USER", "do not trace processes of this user", FILTER_NOT(UID) },
+	{ "not-cgroup", 0, "PATH", "do not trace processes in this cgroup or below", FILTER_NOT(CGROUP) },
+	{ "not-pidns", 0, "INODE", "do not trace processes in this pid namespace or below", FILTER_NOT(PIDNS) },
+	{ "not-pgid", 0, "GROUP", "do not trace processes of this process group", FILTER_NOT(PGID) },
 	{ "format", 'f', "FORMAT", "output format: text, json, csv, prom", .set = set_format },
 	{ "output", 'o', "PATH", "write the output to this file, or, with -f json or csv, to a file per table in this folder", TEXT(output) },
 	{ "rotate", 0, "WHEN", "in a folder: begin new files every `day`, or at a size such as 100MB (may be given twice)", .set = set_rotate },
@@ -193,18 +190,6 @@ static const struct option_row options[] = {
 	{ "emit-elf", 0, "FILE", UNSUPPORTED },
 	{ "emit-llvm", 0, "FILE", UNSUPPORTED },
 	{ "wait", 0, NULL, UNSUPPORTED },
-	{ "follow", 0, NULL, UNSUPPORTED },
-	{ "comm", 0, "GLOB", UNSUPPORTED },
-	{ "uid", 0, "UID", UNSUPPORTED },
-	{ "cgroup", 0, "PATH", UNSUPPORTED },
-	{ "pidns", 0, "INODE", UNSUPPORTED },
-	{ "pgid", 0, "GROUP", UNSUPPORTED },
-	{ "not-pid", 0, "PID", UNSUPPORTED },
-	{ "not-comm", 0, "GLOB", UNSUPPORTED },
-	{ "not-uid", 0, "UID", UNSUPPORTED },
-	{ "not-cgroup", 0, "PATH", UNSUPPORTED },
-	{ "not-pidns", 0, "INODE", UNSUPPORTED },
-	{ "not-pgid", 0, "GROUP", UNSUPPORTED },
 };
 /* clang-format on */
 #define N_OPTIONS (sizeof(options) / sizeof(*options))
@@ -262,6 +247,19 @@ static const struct option_row *find_row(int code)
 	return NULL;
 }
 
+static int apply_filter(struct cli *cli, const struct option_row *row, const char *value)
+{
+	struct jb_filter filter = *row->filter;
+	char option[32];
+
+	filter.value = value;
+	if (row->letter)
+		snprintf(option, sizeof(option), "-%c", row->letter);
+	else
+		snprintf(option, sizeof(option), "--%s", row->name);
+	return add_filter(cli, option, &filter);
+}
+
 static int apply(struct cli *cli, const struct option_row *row, const char *value)
 {
 	if (row->unsupported)
@@ -269,6 +267,8 @@ static int apply(struct cli *cli, const struct option_row *row, const char *valu
 				 : complain("not supported yet: -%c", row->letter);
 	if (row->set)
 		return row->set(cli, value);
+	if (row->filter)
+		return apply_filter(cli, row, value);
 	if (row->flag)
 		*(bool *)((char *)cli + row->flag) = true;
 	else if (row->text)

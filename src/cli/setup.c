@@ -112,7 +112,7 @@ static bool is_overridden(const struct cli *cli, const struct config_row *row)
 	return row->filter == 1 + JB_FILTER_PID && !row->negated && cli->compile.pid;
 }
 
-static void add_filter(struct job *job, struct jb_filter filter)
+static void give_filter(struct job *job, struct jb_filter filter)
 {
 	unsigned n = job->compile.n_filters;
 
@@ -136,7 +136,7 @@ static void set_filters(struct job *job, const struct cli *cli, const struct con
 	job->compile.filters = NULL;
 	job->compile.n_filters = 0;
 	for (unsigned i = 0; i < cli->compile.n_filters; i++)
-		add_filter(job, cli->compile.filters[i]);
+		give_filter(job, cli->compile.filters[i]);
 	for (const struct config_row *row = filter_rows(); row->key; row++) {
 		const struct config_texts *texts;
 
@@ -144,10 +144,10 @@ static void set_filters(struct job *job, const struct cli *cli, const struct con
 			continue;
 		texts = texts_of(own, row)->given ? texts_of(own, row) : texts_of(all, row);
 		for (unsigned i = 0; i < texts->n; i++)
-			add_filter(job, (struct jb_filter){
-						.kind = (enum jb_filter_kind)(row->filter - 1),
-						.negated = row->negated,
-						.value = job_keep(job, texts->list[i]) });
+			give_filter(job, (struct jb_filter){
+						 .kind = (enum jb_filter_kind)(row->filter - 1),
+						 .negated = row->negated,
+						 .value = job_keep(job, texts->list[i]) });
 	}
 	if (!cli->compile.follow)
 		job->compile.follow = pick_switch(own->follow, all->follow, false);

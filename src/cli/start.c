@@ -27,7 +27,7 @@ static int start_failed(const struct job *job, int err)
 		fputs("jbtrace: interrupted before all probes were attached\n", job_messages(job));
 		return 0;
 	}
-	return err == -ESRCH && job->compile.pid ? EXIT_USAGE : EXIT_RUN;
+	return err == -ESRCH && job->compile.n_filters ? EXIT_USAGE : EXIT_RUN;
 }
 
 struct jb_run *job_begin(struct job *job, int *code)
