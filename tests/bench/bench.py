@@ -167,8 +167,8 @@ class Tool:
         self.word = "armed" if self.floor else WORD
         self.ask = "line" if self.floor else signal.SIGINT
 
-    def life(self, script, floor_args, stdin_text=None):
-        argv = self.argv + (floor_args if self.floor else ["-e", script])
+    def life(self, script, floor_args, stdin_text=None, options=()):
+        argv = self.argv + (floor_args if self.floor else [*options, "-e", script])
         return Life(argv, self.word, stdin_text if self.floor else None)
 
 
@@ -291,32 +291,44 @@ class Bench:
 
     # --- ns per run ---
 
-    def cost(self, tool, script, floor_args, what, calls):
-        """ns of BPF per call of the flood, all of the tool's programs together."""
+    def cost(self, tool, script, floor_args, what, calls, options=()):
+        """ns of BPF per call of the flood, all of the tool's programs together. "{pid}" is the flood's."""
         before = program_ids()
-        life = tool.life(script, floor_args)
+        flood = subprocess.Popen([self.flood, str(calls), what, "wait"], stdin=subprocess.PIPE,
+                                 stdout=subprocess.PIPE, text=True)
+        pid = flood.stdout.readline().split()[1]
+        life = tool.life(script.replace("{pid}", pid), floor_args, options=[word.replace("{pid}", pid)
+                                                                            for word in options])
         try:
             if not life.wait_armed():
                 return "failed"
             numbers = programs_of(life.process.pid) or program_ids() - before
             start = {number: program_stats(number) for number in numbers}
-            subprocess.run([self.flood, str(calls), what], check=True, stdout=subprocess.DEVNULL)
+            flood.communicate("go\n")
             end = {number: program_stats(number) for number in numbers}
         finally:
+            flood.poll() is None and flood.kill()
+            flood.wait()
             life.end(ask=tool.ask)
         ran = [number for number in numbers if end[number][1] - start[number][1] >= calls // 2]
         return sum(end[number][0] - start[number][0] for number in ran) / calls if ran else "no runs"
 
-    def cost_row(self, what, scripts, floor_args, flood, calls):
-        results = {tool.name: [] for tool in self.tools}
-        for _ in range(self.runs):  # in turns, so that a slower minute of the machine is everybody's
-            for tool in self.tools:
-                script = scripts[1] if tool is self.peer else scripts[0]
-                results[tool.name].append(self.cost(tool, script, floor_args, flood, calls))
+    def costs_in_turns(self, jobs):
+        """Medians of {name: arguments of cost()}, in turns, so that a slower minute of the machine is everybody's."""
+        results = {name: [] for name in jobs}
+        for _ in range(self.runs):
+            for name, job in jobs.items():
+                results[name].append(self.cost(*job))
         values = {}
         for name, costs in results.items():
             numbers = [cost for cost in costs if isinstance(cost, float)]
             values[name] = statistics.median(numbers) if len(numbers) > self.runs // 2 else costs[0]
+        return values
+
+    def cost_row(self, what, scripts, floor_args, flood, calls):
+        values = self.costs_in_turns({
+            tool.name: (tool, scripts[1] if tool is self.peer else scripts[0], floor_args, flood, calls)
+            for tool in self.tools})
         ours, floor = values.get("jbtrace"), values.get("floor")
         ratio = f" (x{ours / floor:.2f})" if isinstance(ours, float) and isinstance(floor, float) and floor else ""
         self.row(f"{what}{ratio}", "ns/run", values, "floor x 1.10",
@@ -328,6 +340,7 @@ class Bench:
             raise SystemExit("bench: the kernel does not account run times")
         try:
             self.cost_rows()
+            self.filter_rows()
         finally:
             os.close(stats)
 
@@ -345,6 +358,27 @@ class Bench:
         self.cost_row("latency pair with `@s[tid]`", (pair, pair), floor_args, "pair", 20_000)
         span = f"span:{function} {{ @ = stats(duration); }}"
         self.cost_row("latency with `span`", (span, pair), floor_args, "pair", 20_000)
+
+    def filter_rows(self):
+        """What a filter adds to `@ = count()`; bpftrace's counterpart is a condition, the floor counts without any."""
+        probe, calls = "tracepoint:syscalls:sys_enter_getppid", 500_000
+        for what, options, condition in (
+                ("no filter", [], ""),
+                ("`-p`", ["-p", "{pid}"], "/pid == {pid}/"),
+                ("`--comm flood`", ["--comm", "flood"], "/comm == \"flood\"/"),
+                ("`--comm '*l[o]?d'`", ["--comm", "*l[o]?d"], None),
+                ("`--cgroup /`", ["--cgroup", "/"], "/cgroup == 1/"),
+                ("`--pidns {pid}`", ["--pidns", "{pid}"], None),
+                ("`-p --follow`", ["-p", "{pid}", "--follow"], None),
+                ("`--not-comm flood`, so that nothing is counted", ["--not-comm", "flood"], "/comm != \"flood\"/")):
+            body = "{ @ = count(); }"
+            jobs = {"jbtrace": (self.ours, f"{probe} {body}", [], "getppid", calls, options),
+                    "floor": (self.floor, "", ["tracepoint", "count"], "getppid", calls)}
+            if condition is not None:
+                jobs["bpftrace"] = (self.peer, f"{probe} {condition} {body}", [], "getppid", calls)
+            limit = 1.10 if not options else 2.5
+            self.row(f"`@ = count()`, {what}", "ns/run", self.costs_in_turns(jobs), f"floor x {limit:.2f}",
+                     lambda ours, floor, limit=limit: isinstance(floor, float) and ours <= floor * limit)
 
     # --- volume ---
 
