@@ -192,7 +192,8 @@ static enum MHD_Result answer_unavailable(const struct request *request, const c
 	return answer_text(request, MHD_HTTP_SERVICE_UNAVAILABLE, why, fields);
 }
 
-/* First time: ask and sleep. Then: it is there, or did not come in time. */
+/* First time: ask and sleep. Then: it is there, or did not come in time. Nobody is sent to sleep any more when the server
+ * stops: a client may have sent many requests at once, and the next one comes as soon as one is answered. */
 static enum MHD_Result answer_content(const struct request *request, const struct content *want)
 {
 	struct client *client = request->client;
@@ -205,7 +206,7 @@ static enum MHD_Result answer_content(const struct request *request, const struc
 	}
 	if (content_is_ready(client->content))
 		return send_content(request, client->content);
-	if (client->late) {
+	if (client->late || __atomic_load_n(&request->web->stop, __ATOMIC_ACQUIRE)) {
 		content_drop(client->content);
 		client->content = NULL;
 		return answer_unavailable(request, "the event loop does not answer\n");

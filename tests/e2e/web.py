@@ -641,14 +641,27 @@ def two_hundred_silent_clients():
     wait_until(lambda: open_files(tracer.pid) <= files + 1, 15, "the end of their connections")
 
 
-def slow_reader(port, path):
-    """A client that asks and reads nothing."""
+def slow_reader(port, path, times=1):
+    """A client that asks, so many times at once, and reads nothing."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.settimeout(30)
     sock.connect(("127.0.0.1", port))
-    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    sock.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * times)
     return sock
+
+
+@case
+def requests_in_a_row_at_the_end():
+    """Whoever has sent many requests at once still has some to be answered when jbtrace ends."""
+    for _ in range(5):
+        tracer, program = counted(9)
+        readers = [slow_reader(tracer.port, "/metrics", 200) for _ in range(12)]
+        check(readers[0].recv(20).startswith(b"HTTP/1.1 200"), "no answer")
+        equal(tracer.stop(signal.SIGTERM), 0, f"exit code; {tracer.err}")
+        for reader in readers:
+            reader.close()
+        program.end()
 
 
 @case
