@@ -14,10 +14,10 @@ import time
 import urllib.request
 
 import jbtest
-from jbtest import BUILD, ROOT, Failed, Jbtrace, case, check, equal, need, prog, run_cases, start, wait_until
+from jbtest import ROOT, Failed, Jbtrace, case, check, equal, need, run_cases, wait_until
+from loads import PACED, Paced, Stream
 from deploy import Prometheus, Skip as DeploySkip, need as need_yaml
 
-PACED = prog("paced")
 EVERYTHING = '{__name__=~"jitterbuffer.*"}'
 # Requirement: the set of names; the histogram's are made of its name.
 NAMES = {"jitterbuffer_packet_count_total", "jitterbuffer_delay_avg_seconds", "jitterbuffer_delay_min_seconds",
@@ -92,73 +92,7 @@ def never_falls(server, selector):
     return n
 
 
-class Paced:
-    """tests/progs/paced, which begins when go() is called."""
-
-    def __init__(self, *words):
-        self.child = start([PACED, *words], subprocess.PIPE)
-        check(self.child.out.wait_for(b"\n", time.monotonic() + 10), "paced did not start")
-        self.pid = self.child.pid
-
-    def go(self):
-        self.child.process.stdin.write(b"go\n")
-        self.child.process.stdin.flush()
-
-    def result(self, seconds):
-        """name -> number, once it is done."""
-        check(self.child.out.wait_for(b"rounds ", time.monotonic() + seconds), "paced did not end in time")
-        wait_until(lambda: re.search(r"^rounds \d+\n", self.child.out.text(), re.M), 5, "paced's last line")
-        return {name: int(value) for name, value in re.findall(r"^(\w+) (\d+)$", self.child.out.text(), re.M)}
-
-
 # --- a real stream ---
-
-STREAM = r"""
-progs=%s tmp=%s
-. tests/e2e/stream.sh
-trap 'stream_stop; echo stopped' EXIT
-in_port=$(stream_port)
-out_port=$(stream_port)
-stream_receiver $out_port -c copy -f null - || exit
-stream_relay $in_port $out_port -s 9 -D 20 -U 10 -R 20 -k 3 -J 10 || exit
-stream_sender $in_port %d
-echo "started $sender_pid $receiver_pid"
-wait $sender_pid
-echo sent
-stream_end $relay_pid
-stream_settle $out_port
-echo settled
-read -r _
-"""
-
-
-class Stream:
-    """FFmpeg sends for so long through the relay to FFmpeg; the receiver stays until stop()."""
-
-    def __init__(self, folder, seconds):
-        self.truth = folder / "truth.txt"
-        self.progress = folder / "sender.progress"
-        self.seconds = seconds
-        self.child = start(["bash", "-c", STREAM % (BUILD / "tests/progs", folder, seconds)], subprocess.PIPE)
-        self.say("started", 20)
-        self.sender, self.receiver = re.search(r"^started (\d+) (\d+)$", self.child.out.text(), re.M).groups()
-
-    def say(self, word, seconds):
-        check(self.child.out.wait_for(word.encode(), time.monotonic() + seconds), f"the stream is not {word}: {self.child.err.text()}")
-        wait_until(lambda: re.search(rf"^{word}.*\n", self.child.out.text(), re.M), 5, f"the line '{word}'")
-
-    def settle(self):
-        self.say("sent", self.seconds + 30)
-        self.sent = time.time()
-        self.say("settled", 20)
-
-    def frames(self):
-        return int(re.findall(r"^frame= *(\d+)", self.progress.read_text(), re.M)[-1])
-
-    def stop(self):
-        self.child.process.stdin.close()
-        self.say("stopped", 20)
-
 
 def check_rules(server):
     """What the rules record is what their expressions say of live series; nothing about jbtrace itself is amiss."""
@@ -204,12 +138,9 @@ def a_stream_of_ffmpeg(folder):
         check(rate and abs(rate - 25) <= 2.5, f"{rate} packets a second of 25; {stream.sent - began:.1f} s")
 
         (folder / "last.prom").write_text(page(tracer), encoding="utf-8")
-        judged = subprocess.run([sys.executable, ROOT / "tests/e2e/rfc3550.py", stream.truth, "90000", "--metrics", folder / "last.prom"],
-                                capture_output=True, text=True, timeout=30, check=False)
-        equal((judged.returncode, judged.stdout if judged.returncode else ""), (0, ""), "the relay's record")
-        came = sum(line[0].isdigit() for line in stream.truth.read_text().splitlines())
+        stream.judge(folder / "last.prom")
         incoming = f'{{pid="{stream.receiver}",direction="in"}}'
-        equal(number(server, "jitterbuffer_rtp_packets_total" + incoming), came, "packets that the relay passed on")
+        equal(number(server, "jitterbuffer_rtp_packets_total" + incoming), stream.came(), "packets that the relay passed on")
 
         check_names(server)
         check_rules(server)
