@@ -473,7 +473,8 @@ function show(data) {
 	element("main").classList.toggle("single", data.scripts.length === 1);
 	const lost = data.scripts.reduce((sum, script) => sum + script.lost, 0);
 	const healthy = data.scripts.length > 0 && data.scripts.every((script) => script.state === "running" && !script.missing);
-	if (!healthy) setStatus("bad", "Unhealthy");
+	if (page.paused) setStatus("wait", "Paused");
+	else if (!healthy) setStatus("bad", "Unhealthy");
 	else if (lost) setStatus("wait", `Healthy, ${human(lost)} lost`);
 	else setStatus("good", "Healthy");
 	document.body.dataset.updates = String(Number(document.body.dataset.updates || 0) + 1);

@@ -181,7 +181,7 @@ def what_maps_hold_is_text(folder):
             want = name.split("\n", maxsplit=1)[0]
             check(any(want in text for text in shown), f"no {name!r} in {shown}")
         equal(page.value("window.hit"), None, "a script out of a map ran")
-        equal(page.value("document.querySelectorAll('main img, main b, main script').length"), 0, "elements out of a map")
+        equal(page.value("document.querySelectorAll('main img, main script, .scroll b').length"), 0, "elements out of a map")
         page.judge()
 
 

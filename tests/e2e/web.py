@@ -64,7 +64,8 @@ class Jbtrace(jbtest.Jbtrace):
     def __init__(self, *argv, armed=True, **options):
         super().__init__(*argv, armed=armed, **options)
         if armed and "--listen" in argv and "--tls-cert" not in argv:
-            wait_until(lambda: b"no script has started" not in ask(self.port, "/health").body, 10, "the first turn")
+            host = "::1" if "[::1]:0" in argv else "127.0.0.1"
+            wait_until(lambda: b"no script has started" not in ask(self.port, "/health", host=host).body, 10, "the first turn")
 
 
 def counted(n, *script, options=()):
@@ -488,12 +489,23 @@ def tls(folder):
     check(b"200 OK" not in answer, "it answers without TLS, too")
     raw(port, os.urandom(500))
     equal(ask(port, "/health", tls=trusted).status, 200, "after garbage")
-    refused("do not belong together", "--listen", 0, "--tls-cert", folder / "a.pem", "--tls-key", folder / "b.key")
+    # The library does not free a certificate that it refuses.
+    quiet = {"ASAN_OPTIONS": "detect_leaks=0"}
+    refused("do not belong together", "--listen", 0, "--tls-cert", folder / "a.pem", "--tls-key", folder / "b.key", env=quiet)
     refused("cannot read the certificate '/nonexistent'", "--listen", 0, "--tls-cert", "/nonexistent", "--tls-key", folder / "b.key")
     refused("the certificate '.*a.key' is not in PEM form", "--listen", 0, "--tls-cert", folder / "a.key", "--tls-key", folder / "a.key")
     (folder / "torn.pem").write_text((folder / "a.pem").read_text()[:200])
     refused("do not belong together, or one of them is damaged", "--listen", 0, "--tls-cert", folder / "torn.pem", "--tls-key",
-            folder / "a.key")
+            folder / "a.key", env=quiet)
+
+
+def has_ipv6():
+    try:
+        with socket.socket(socket.AF_INET6) as sock:
+            sock.bind(("::1", 0))
+        return True
+    except OSError:
+        return False
 
 
 @case
@@ -505,8 +517,8 @@ def addresses():
         raise Failed("another address than 127.0.0.1 is served")
     except ConnectionRefusedError:
         pass
-    six = Jbtrace("--listen", "[::1]:0", "-e", "interval:s:1 { }", armed=False)
-    if wait_until(lambda: "Listening" in six.err or not six.running(), 10) and six.running():
+    if has_ipv6():
+        six = Jbtrace("--listen", "[::1]:0", "-e", "interval:s:1 { }")
         check(f"http://[::1]:{six.port}/" in six.err, six.err)
         equal(ask(six.port, "/health", host="::1").status, 200, "[::1]")
         equal(ask(tracer.port, "/health", host="::1").status, 200, "::1, without an address given")
