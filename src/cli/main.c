@@ -56,11 +56,11 @@ static int mode_run(struct cli *cli)
 		return scripts_list(stdout), 0;
 	/* It is for self probes, and a script without one is not to end by it. */
 	signal(SIGUSR1, SIG_IGN);
+	if (cli->warnings && cli->no_warnings)
+		return complain("-k and --no-warnings exclude each other");
 	if (cli->config || cli->daemonize)
 		return service_run(cli);
 	err = jobs_from_words(&jobs, cli, stderr);
-	if (!err && cli->warnings && cli->no_warnings)
-		err = complain("-k and --no-warnings exclude each other");
 	if (!err && !cli->compile.partial && jb_check_privileges(stderr))
 		err = EXIT_USAGE;
 	if (!err)

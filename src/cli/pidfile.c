@@ -143,15 +143,26 @@ pid_t pidfile_holder(const char *path)
 	return held < 0 ? held : !held ? 0 : pid ? pid : -EBUSY;
 }
 
+static int ms_since(const struct timespec *begin)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int)((now.tv_sec - begin->tv_sec) * 1000 +
+		     (now.tv_nsec - begin->tv_nsec) / 1000000);
+}
+
+/* Until the process is gone and the lock is free, or another one's. */
 static int wait_for_end(const char *path, pid_t pid, int pid_fd, int timeout_ms)
 {
 	struct pollfd fds = { .fd = pid_fd, .events = POLLIN };
-	struct timespec begin, now;
-	int left = timeout_ms;
+	struct timespec begin;
 
 	clock_gettime(CLOCK_MONOTONIC, &begin);
 	for (;;) {
-		pid_t holder = pidfile_holder(path);
+		int left = timeout_ms - ms_since(&begin);
+		bool gone = poll(&fds, 1, left < 0 ? 0 : left < POLL_MS ? left : POLL_MS) > 0;
+		pid_t holder = gone ? pidfile_holder(path) : pid;
 
 		if (holder == 0 || (holder > 0 && holder != pid))
 			return 0;
@@ -159,11 +170,8 @@ static int wait_for_end(const char *path, pid_t pid, int pid_fd, int timeout_ms)
 			return (int)holder;
 		if (left <= 0)
 			return -ETIMEDOUT;
-		if (poll(&fds, 1, left < POLL_MS ? left : POLL_MS) > 0)
-			nap_ms(NAP_MS); /* gone; its lock goes with its last file descriptor */
-		clock_gettime(CLOCK_MONOTONIC, &now);
-		left = timeout_ms - (int)((now.tv_sec - begin.tv_sec) * 1000 +
-					  (now.tv_nsec - begin.tv_nsec) / 1000000);
+		if (gone)
+			nap_ms(NAP_MS); /* its lock goes with its last file descriptor */
 	}
 }
 

@@ -251,9 +251,6 @@ static void armed(struct service *service, bool notify)
 	child_release(service->cli);
 	log_say(service->log, LOG_INFO, service->name, "started: %zu of %zu script%s run%s", n,
 		service->jobs.n, service->jobs.n == 1 ? "" : "s", n == 1 ? "s" : "");
-	if (jb_session_port(service->session))
-		log_say(service->log, LOG_INFO, service->name, "serving port %u",
-			jb_session_port(service->session));
 	service_tell_ready(service);
 	if (notify)
 		jobs_notify();
@@ -301,6 +298,7 @@ static void finish(struct service *service)
 		jb_session_close(service->session);
 	child_end(service->cli);
 	jobs_fini(&service->jobs);
+	sinks_close(&service->sinks);
 	pidfile_drop(&service->pidfile);
 	notify_close(&service->notify);
 	fclose(service->messages);

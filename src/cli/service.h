@@ -47,6 +47,7 @@ struct sinks {
 /* Open what the job writes to. Jobs of one path share it. 0, or EXIT_USAGE after a message. */
 int sink_open(struct sinks *sinks, struct job *job);
 void sink_close(struct sinks *sinks, const struct job *job);
+void sinks_close(struct sinks *sinks);
 /* For files that were moved away: begin new ones under the numbers that the runs have. */
 void sinks_reopen(struct sinks *sinks, FILE *messages);
 

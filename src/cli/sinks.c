@@ -78,6 +78,17 @@ void sink_close(struct sinks *sinks, const struct job *job)
 	free(sink->path);
 }
 
+void sinks_close(struct sinks *sinks)
+{
+	for (size_t i = 0; i < JOBS_MAX; i++) {
+		if (!sinks->list[i].users)
+			continue;
+		close(sinks->list[i].fd);
+		free(sinks->list[i].path);
+		sinks->list[i].users = 0;
+	}
+}
+
 void sinks_reopen(struct sinks *sinks, FILE *messages)
 {
 	for (size_t i = 0; i < JOBS_MAX; i++) {

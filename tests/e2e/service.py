@@ -338,6 +338,29 @@ output: {{format: csv, folder: out, delimiter: ";"}}
 
 
 @case
+def a_folder_over_a_reload(folder):
+    """For a moment a script and its successor write rows of the same table into the same folder: none is lost."""
+    config = f"""
+scripts:
+  adds: {{program: "{COUNT} {{ emit(\\"adds\\", version = VERSION, n = arg0); }}"}}
+output: {{format: csv, folder: out}}
+"""
+    service = Service(folder, config.replace("VERSION", "1"))
+    first = add(150)
+    service.write(config.replace("VERSION", "2"))
+    service.reload()
+    second = add(70)
+    service.stop()
+    rows = []
+    for path in (folder / "out").glob("*.csv"):
+        with open(path, newline="", encoding="utf-8") as file:
+            rows += list(csv.DictReader(file))
+    for version, n in (("1", first), ("2", second)):
+        equal(sorted(int(row["n"]) for row in rows if row["version"] == version), list(range(1, n + 1)),
+              f"the rows of version {version}")
+
+
+@case
 def a_file_that_was_moved_is_begun_anew(folder):
     """As logrotate(8) does it: move, SIGHUP. Output and log."""
     service = Service(folder, f"""
@@ -407,7 +430,7 @@ def fetch(port, path, auth=None):
 
 
 def port_of(service):
-    match = wait_until(lambda: re.search(r"serving port (\d+)", service.run.err), 10, "'serving port'")
+    match = wait_until(lambda: re.search(r"Listening on \S+:(\d+)/", service.run.err), 10, "'Listening on'")
     return int(match.group(1))
 
 
@@ -466,7 +489,7 @@ service: {keep_running: true, name: monitors}
     wait_until(lambda: "a: it has ended, with code 3" in service.run.err, 10, "the end of `a`")
     fetch(port, "/health")
     check(service.run.running(), "it ended")
-    check("monitors: serving port" in service.run.err, "the name of the service is not in its log")
+    check("monitors: started" in service.run.err, "the name of the service is not in its log")
     service.stop()
 
 

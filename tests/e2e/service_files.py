@@ -227,7 +227,7 @@ service: {{pid_file: {folder}/x.pid}}
     said = ""
     for path in folder.glob("x.log*"):
         said += path.read_text(encoding="utf-8")
-    match = re.search(r"serving port (\d+)", said)
+    match = re.search(r"Listening on \S+:(\d+)/", said)
     if not match:
         raise Failed(said)
     subprocess.run([SELFCOUNT, "--no-wait", "--add", "500", "--getppid", "20"], capture_output=True, timeout=60, check=True)
