@@ -67,10 +67,9 @@ static const char *wanted_text(const struct config_row *row, const char *value, 
 		list_choices(row->choices, text, room);
 		return text;
 	case CONFIG_TIME:
-		return config_read_time(value, &amount) ? NULL : "a time such as 10s, 5m or 7d";
+		return parse_time(value, &amount) ? NULL : "a time such as 10s, 5m or 7d";
 	case CONFIG_SIZE:
-		return config_read_size(value, &amount) ? NULL
-							: "a size such as 500KB, 100MB or 2GB";
+		return parse_size(value, &amount) ? NULL : "a size such as 500KB, 100MB or 2GB";
 	case CONFIG_LETTER:
 		return strlen(value) == 1 && *value != '\n' && *value != '"'
 			       ? NULL

@@ -5,58 +5,9 @@
 #include "cli/config_rows.h"
 
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/job.h"
-
-/* --- numbers with units --- */
-
-struct unit {
-	const char *name;
-	double factor;
-};
-
-static bool read_amount(const char *text, const struct unit *units, uint64_t *amount)
-{
-	char *end;
-	double n = *text >= '0' && *text <= '9' ? strtod(text, &end) : 0;
-
-	if (!(n > 0))
-		return false;
-	for (; units->name; units++) {
-		if (strcmp(end, units->name))
-			continue;
-		n *= units->factor;
-		*amount = n < 9e18 ? (uint64_t)n : 0;
-		return *amount > 0;
-	}
-	return false;
-}
-
-bool config_read_time(const char *text, uint64_t *ns)
-{
-	static const struct unit units[] = {
-		{ "", 1e9 },	      { "s", 1e9 },    { "ms", 1e6 },	{ "us", 1e3 },
-		{ "m", 60e9 },	      { "min", 60e9 }, { "h", 3600e9 }, { "d", 86400e9 },
-		{ "w", 7 * 86400e9 }, { 0 },
-	};
-
-	return read_amount(text, units, ns);
-}
-
-bool config_read_size(const char *text, uint64_t *bytes)
-{
-	static const struct unit units[] = {
-		{ "", 1 },	  { "B", 1 },	     { "K", 0x1p10 },
-		{ "KB", 0x1p10 }, { "KiB", 0x1p10 }, { "M", 0x1p20 },
-		{ "MB", 0x1p20 }, { "MiB", 0x1p20 }, { "G", 0x1p30 },
-		{ "GB", 0x1p30 }, { "GiB", 0x1p30 }, { "T", 0x1p40 },
-		{ "TB", 0x1p40 }, { "TiB", 0x1p40 }, { 0 },
-	};
-
-	return read_amount(text, units, bytes);
-}
 
 /* --- a closer look at texts --- */
 

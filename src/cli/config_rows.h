@@ -37,8 +37,4 @@ struct config_row {
 
 extern const struct config_row config_rows[];
 
-/* Numbers with units. false: it is none. */
-bool config_read_time(const char *text, uint64_t *ns);
-bool config_read_size(const char *text, uint64_t *bytes);
-
 #endif

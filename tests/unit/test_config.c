@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "cli/cli.h"
 #include "cli/config.h"
 #include "cli/config_rows.h"
 
@@ -453,17 +454,17 @@ static void units(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(times) / sizeof(*times); i++) {
-		assert_true(config_read_time(times[i].text, &value));
+		assert_true(parse_time(times[i].text, &value));
 		assert_int_equal(value, times[i].value);
 	}
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
-		assert_true(config_read_size(sizes[i].text, &value));
+		assert_true(parse_size(sizes[i].text, &value));
 		assert_int_equal(value, sizes[i].value);
 	}
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
 		if (strcmp(bad[i], "0x10"))
-			assert_false(config_read_time(bad[i], &value));
-		assert_false(config_read_size(bad[i], &value) && strcmp(bad[i], "0x10"));
+			assert_false(parse_time(bad[i], &value));
+		assert_false(parse_size(bad[i], &value) && strcmp(bad[i], "0x10"));
 	}
 }
 
