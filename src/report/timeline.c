@@ -92,10 +92,18 @@ static void climb(struct timeline *timeline)
 	timeline->rung++;
 }
 
+bool timeline_lengthen(struct timeline *timeline)
+{
+	if (timeline->rung + 1 == RUNGS)
+		return false;
+	climb(timeline);
+	return true;
+}
+
 void timeline_coarsen(struct timeline *timeline, uint32_t spans)
 {
-	while (timeline->n > spans && timeline->rung + 1 < RUNGS)
-		climb(timeline);
+	while (timeline->n > spans && timeline_lengthen(timeline))
+		;
 }
 
 static bool timeline_shrink(struct account *account)
@@ -152,9 +160,8 @@ static struct record **span_of(struct timeline *timeline, int64_t ns)
 			timeline->first = index;
 			return &timeline->spans[0];
 		}
-		if (timeline->rung + 1 == RUNGS)
+		if (!timeline_lengthen(timeline))
 			return NULL;
-		climb(timeline);
 	}
 }
 

@@ -26,6 +26,8 @@ void timeline_add(struct timeline *timeline, int64_t ns, const struct row *row);
 int64_t timeline_step(const struct timeline *timeline);
 /* When span i begins. */
 int64_t timeline_begin(const struct timeline *timeline, uint32_t i);
+/* Longer spans, by one step of the ladder. False: there are none. */
+bool timeline_lengthen(struct timeline *timeline);
 /* Longer spans, until at most `spans` are left. */
 void timeline_coarsen(struct timeline *timeline, uint32_t spans);
 

@@ -502,6 +502,23 @@ def activity(tmp):
 
 
 @case
+def far_apart(tmp):
+    """Times that are years apart, and clocks that were wrong."""
+    rows = [(T0 - 600000000, "a", 1), (T0, "a", 2), (T0 + 2 * 10**9, "a", 4), (T0 + 1, "a", 8)]
+    path = write_csv(tmp / "x.csv", ("comm", "count"), rows)
+    table = one(path)
+    same(table.value("count"), 15, "count")
+    same(sum(table.section("activity")["series"]["count"]), 15, "spans")
+    same(run(path).code, 0, "text")
+    early = tmp / "early.csv"
+    early.write_text("timestamp,comm,count\n12.5,a,1\n0,a,2\n" + "".join(f"{T0 + i},a,1\n" for i in range(10)))
+    tables, _, result = report(early)
+    same(tables["early"].value("count"), 13, "rows without a time are counted")
+    same(sum(tables["early"].section("activity")["series"]["count"]), 10, "but not at any time")
+    check(":2: 2 rows have no time in column timestamp (the first: '12.5')" in result.err, result.err)
+
+
+@case
 def time_ranges(tmp):
     rows = list(syscall_rows(11, steps=300))
     path = write_csv(tmp / "syscall.csv", SYSCALL, rows)
