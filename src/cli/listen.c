@@ -92,7 +92,7 @@ static int take_password(struct cli *cli)
 	if (strlen(password) >= sizeof(cli->listen_password))
 		return complain("--listen-user: the password has more than %zu characters",
 				sizeof(cli->listen_password) - 1);
-	strcpy(cli->listen_password, password);
+	memcpy(cli->listen_password, password, strlen(password) + 1);
 	return 0;
 }
 

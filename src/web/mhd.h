@@ -29,7 +29,7 @@
 /* clang-format on */
 
 struct mhd {
-#define MHD_MEMBER(name) __typeof__(MHD_##name) *name;
+#define MHD_MEMBER(name) __typeof__(MHD_##name)(*(name));
 	MHD_FUNCTIONS(MHD_MEMBER)
 #undef MHD_MEMBER
 };
