@@ -317,8 +317,9 @@ int filter_read(struct arena *arena, enum filter_kind kind, const char *value,
 		[FILTER_UID] = read_uid,     [FILTER_CGROUP] = read_cgroup,
 		[FILTER_PIDNS] = read_pidns, [FILTER_PGID] = read_pgid,
 	};
-	struct reading reading = { arena, filter, why, room };
+	struct reading reading = { .arena = arena, .filter = filter, .room = room };
 
+	reading.why = why;
 	*filter = (struct plan_filter){ .kind = kind };
 	if (!*value)
 		return refuse(&reading, -EINVAL, "the value is empty");
