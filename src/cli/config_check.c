@@ -97,6 +97,21 @@ static void tell_kind(struct config *config, const yaml_node_t *node, const char
 			       kinds[node->type]);
 }
 
+/* What a filter asks for must be there, as on the command line. */
+static bool check_filter(struct config *config, const yaml_node_t *node,
+			 const struct config_row *row, const char *key)
+{
+	struct jb_filter filter = { .kind = (enum jb_filter_kind)(row->filter - 1),
+				    .negated = row->negated,
+				    .value = config_scalar(node) };
+	char why[512];
+
+	if (!row->filter || jb_filter_check(&filter, why, sizeof(why)) == 0)
+		return true;
+	config_mistake(config, node, NULL, "'%s': %s", key, why);
+	return false;
+}
+
 static bool check_text(struct config *config, const yaml_node_t *node, const struct config_row *row,
 		       const char *key)
 {
@@ -109,7 +124,7 @@ static bool check_text(struct config *config, const yaml_node_t *node, const str
 	}
 	wanted = wanted_text(row, config_scalar(node), room, sizeof(room));
 	if (!wanted)
-		return true;
+		return check_filter(config, node, row, key);
 	near = row->choices
 		       ? jb_nearest(config_scalar(node), row->choices, count_words(row->choices))
 		       : NULL;

@@ -14,8 +14,7 @@ static void choose_step(struct view *view, const struct table *table, struct tal
 	uint64_t enough = 4 * tally->n_timed < SPANS_GOOD ? SPANS_GOOD : 4 * tally->n_timed;
 
 	timeline_coarsen(timeline, enough < view->spans ? (uint32_t)enough : view->spans);
-	while (timeline_step(timeline) < interval && timeline->n > 1 &&
-	       timeline_lengthen(timeline))
+	while (timeline_step(timeline) < interval && timeline->n > 1 && timeline_lengthen(timeline))
 		;
 	while (timeline_step(timeline) / 5 < interval && timeline->n >= 6 * SPANS_GOOD &&
 	       timeline_lengthen(timeline))

@@ -242,7 +242,8 @@ def reload_of_a_broken_configuration(folder):
     service = Service(folder, config)
     n = add(10)
     for broken, what in (("scripts:\n\ta: {}\n", "this is not YAML"), ("scripts: {a: {}}\noutptu: {}\n", "did you mean"),
-                         ("scripts: []\n", "names no script"), ("\0\1\2", "is not a configuration")):
+                         ("scripts: []\n", "names no script"),
+                         ("scripts: {a: {}}\nfilters:\n  pid: [4194305]\n", ":3:9: error: 'pid': there is no process"), ("\0\1\2", "is not a configuration")):
         service.write(broken)
         before = len(service.run.err)
         service.reload()
