@@ -53,12 +53,14 @@ static double nice_step(double x)
 /* Lines and numbers for 0 (or low) to high. */
 static void put_scale(struct buf *out, double low, double high)
 {
-	double step;
+	double step, first;
 
 	if (!(high > low))
 		return;
 	step = nice_step(high - low);
-	for (double at = ceil(low / step) * step; at <= high * 1.0001; at += step) {
+	first = ceil(low / step) * step;
+	for (int i = 0; first + i * step <= high * 1.0001; i++) {
+		double at = first + i * step;
 		double y = TOP + PLOT_HEIGHT * (1 - (at - low) / (high - low));
 
 		buf_printf(out,

@@ -76,7 +76,7 @@ long double record_main(const struct layout *layout, const struct record *record
 
 static inline void *record_at(const struct record *record, const struct op *op)
 {
-	return (char *)(uintptr_t)record + op->offset;
+	return (char *)record + op->offset;
 }
 
 #endif
