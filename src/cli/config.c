@@ -152,10 +152,11 @@ static char *keep_text(struct config *config, const char *text)
 {
 	char *copy = config_keep(config, strlen(text) + 1);
 
-	return strcpy(copy, text);
+	memcpy(copy, text, strlen(text) + 1);
+	return copy;
 }
 
-static const char *keep_name(struct config *config, char *path)
+static const char *keep_name(struct config *config, const char *path)
 {
 	struct text text = { .name = path };
 	char *name = text_or_abort(text_short_name(&text));

@@ -34,11 +34,11 @@ static const char *want_not_empty(const char *text)
 /* --- the tables --- */
 
 #define AT(type, member)     .offset = offsetof(struct type, member)
-#define SECTION(type, table) .kind = CONFIG_SECTION, .rows = table, .size = sizeof(struct type)
-#define FILTER(key_, kind_, not_, help_)                                                         \
-	{                                                                                        \
-		.key = #key_, .kind = CONFIG_TEXTS, AT(config_filters, key_), .max = 1000,       \
-		.help = help_, .filter = 1 + (kind_), .negated = (not_), .wants = want_not_empty \
+#define SECTION(type, table) .kind = CONFIG_SECTION, .rows = (table), .size = sizeof(struct type)
+#define FILTER(key_, kind_, not_, help_)                                                           \
+	{                                                                                          \
+		.key = #key_, .kind = CONFIG_TEXTS, AT(config_filters, key_), .max = 1000,         \
+		.help = (help_), .filter = 1 + (kind_), .negated = (not_), .wants = want_not_empty \
 	}
 
 /* clang-format off */
@@ -127,15 +127,15 @@ static const struct config_row service_rows[] = {
 };
 
 #define SETTINGS(outer)                                                                                                     \
-	{ .key = "params", .kind = CONFIG_NAMED, .offset = outer + offsetof(struct config_settings, params), .max = PARAMS_MAX, \
+	{ .key = "params", .kind = CONFIG_NAMED, .offset = (outer) + offsetof(struct config_settings, params), .max = PARAMS_MAX, \
 	  .help = "options that the script declares with getopt()" },                                                         \
-	{ .key = "unsafe", .kind = CONFIG_SWITCH, .offset = outer + offsetof(struct config_settings, unsafe),                  \
+	{ .key = "unsafe", .kind = CONFIG_SWITCH, .offset = (outer) + offsetof(struct config_settings, unsafe),                  \
 	  .help = "allow what can harm the system" },                                                                          \
-	{ .key = "warnings", .kind = CONFIG_SWITCH, .offset = outer + offsetof(struct config_settings, warnings),              \
+	{ .key = "warnings", .kind = CONFIG_SWITCH, .offset = (outer) + offsetof(struct config_settings, warnings),              \
 	  .help = "warn about what goes wrong while tracing" },                                                                \
-	{ .key = "verbose", .kind = CONFIG_SWITCH, .offset = outer + offsetof(struct config_settings, verbose),                \
+	{ .key = "verbose", .kind = CONFIG_SWITCH, .offset = (outer) + offsetof(struct config_settings, verbose),                \
 	  .help = "say more while loading and attaching" },                                                                    \
-	{ .key = "duration", .kind = CONFIG_TIME, .offset = outer + offsetof(struct config_settings, duration),                \
+	{ .key = "duration", .kind = CONFIG_TIME, .offset = (outer) + offsetof(struct config_settings, duration),                \
 	  .help = "end by itself after this time" }
 
 static const struct config_row default_rows[] = { SETTINGS(0), { 0 } };

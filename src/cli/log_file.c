@@ -110,7 +110,7 @@ static bool old_name(struct log_file *file, char *path, size_t room)
 	strftime(stamp, sizeof(stamp), STAMP, &local);
 	if (strcmp(stamp, file->stamp))
 		file->n_stamped = 0;
-	strcpy(file->stamp, stamp);
+	memcpy(file->stamp, stamp, sizeof(file->stamp));
 	do {
 		unsigned n = file->n_stamped++;
 

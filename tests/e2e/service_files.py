@@ -90,7 +90,7 @@ def the_example_passes_with_all_keys(folder):
     text = in_force()
     # What is said of processes has to be true here.
     text = text.replace("not_pid: [2]", f"not_pid: [{os.getppid()}]").replace("pid: [1]", f"pid: [{os.getpid()}]", 1)
-    text = text.replace("not_pgid: [2]", f"not_pgid: [{os.getpgrp()}]")
+    text = text.replace("pgid: [1]", f"pgid: [{os.getpgrp()}]").replace("not_pgid: [2]", f"not_pgid: [{os.getpgrp()}]")
     text = text.replace("pidns: [4026531836]", f"pidns: [{os.stat('/proc/self/ns/pid').st_ino}]")
     text = text.replace("not_pidns: [1]", f"not_pidns: [{os.stat('/proc/self/ns/pid').st_ino}]")
     text = text.replace("/nowhere", "/")
