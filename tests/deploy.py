@@ -58,7 +58,7 @@ def need(*commands):
 
 def promtool(*args):
     need("promtool")
-    done = subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
         raise Failure(f"promtool {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
     return done.stdout

@@ -158,8 +158,7 @@ static char *keep_text(struct config *config, const char *text)
 
 static const char *keep_name(struct config *config, const char *path)
 {
-	struct text text = { .name = path };
-	char *name = text_or_abort(text_short_name(&text));
+	char *name = text_or_abort(text_short_name(path));
 	const char *kept = keep_text(config, name);
 
 	free(name);

@@ -70,7 +70,7 @@ int job_check_text(struct job *job, FILE *messages)
 	if (strspn(job->text.bytes, " \t\r\n") == job->text.len)
 		return complain_to(messages, "the script is empty");
 	if (!job->name)
-		job->name = or_abort(text_short_name(&job->text));
+		job->name = or_abort(text_short_name(job->text.name));
 	job->run.name = job->name;
 	return 0;
 }

@@ -58,7 +58,7 @@ int text_read(struct text *text, const char *path, FILE *messages);
 int text_read_stdin(struct text *text, FILE *messages);
 int text_copy(struct text *text, const char *name, const char *from, size_t len);
 /* What a script is called in files and metrics: without folder and suffix. Heap. */
-char *text_short_name(const struct text *text);
+char *text_short_name(const char *name);
 void text_fini(struct text *text);
 /* -m list: the bundled scripts, each with the line that its first comment begins with. */
 void scripts_list(FILE *out);

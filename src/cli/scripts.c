@@ -156,9 +156,9 @@ int text_find_near(struct text *text, const char *word, FILE *messages)
 				  : text_read(text, word, messages);
 }
 
-char *text_short_name(const struct text *text)
+char *text_short_name(const char *name)
 {
-	const char *slash = strrchr(text->name, '/'), *from = slash ? slash + 1 : text->name;
+	const char *slash = strrchr(name, '/'), *from = slash ? slash + 1 : name;
 	size_t len = strlen(from);
 
 	if (len > strlen(SUFFIX) && strcmp(from + len - strlen(SUFFIX), SUFFIX) == 0)
