@@ -29,6 +29,13 @@ static bool take_char(const char **at, char c)
 	return true;
 }
 
+/* A number of units of unit_ns and a rest. False: beyond what nanoseconds in 64 bits hold (from the epoch, 1677 to 2262). */
+static bool to_ns(int64_t units, int64_t unit_ns, int64_t rest_ns, int64_t *ns)
+{
+	return !__builtin_mul_overflow(units, unit_ns, ns) &&
+	       !__builtin_add_overflow(*ns, rest_ns, ns);
+}
+
 /* ".250" as nanoseconds; digits beyond the ninth are left out. */
 static int64_t take_fraction(const char **at)
 {
@@ -104,8 +111,7 @@ static bool from_local(struct tm tm, int64_t *ns)
 	seconds = mktime(&tm);
 	if (seconds == (time_t)-1 || tm.tm_mday != asked.tm_mday || tm.tm_mon != asked.tm_mon)
 		return false;
-	*ns += (int64_t)seconds * NS_PER_S;
-	return true;
+	return to_ns(seconds, NS_PER_S, *ns, ns);
 }
 
 static bool from_zone(struct tm tm, int64_t offset, int64_t *ns)
@@ -115,8 +121,7 @@ static bool from_zone(struct tm tm, int64_t offset, int64_t *ns)
 
 	if (tm.tm_mday != asked.tm_mday || tm.tm_mon != asked.tm_mon)
 		return false;
-	*ns += ((int64_t)seconds - offset) * NS_PER_S;
-	return true;
+	return to_ns((int64_t)seconds - offset, NS_PER_S, *ns, ns);
 }
 
 static bool parse_calendar(const char *text, int64_t *ns)
@@ -169,16 +174,16 @@ static bool parse_relative(const char *text, int64_t now_ns, int64_t *ns)
 	while (*at) {
 		char *end;
 		long number;
-		int64_t unit;
+		int64_t unit, length;
 
 		if (!isdigit((unsigned char)*at))
 			return false;
 		number = strtol(at, &end, 10);
 		at = end;
 		unit = unit_of(&at);
-		if (!unit || number > 1000000)
+		if (!unit || number > 1000000 || !to_ns(number * unit, NS_PER_S, 0, &length) ||
+		    __builtin_sub_overflow(*ns, length, ns))
 			return false;
-		*ns -= number * unit * NS_PER_S;
 	}
 	return true;
 }
@@ -191,9 +196,9 @@ static bool parse_plain(const char *text, size_t len, int64_t *whole, int64_t *f
 
 	*whole = 0;
 	while (at < text + len && isdigit((unsigned char)*at)) {
-		if (at - text == 19)
+		if (__builtin_mul_overflow(*whole, INT64_C(10), whole) ||
+		    __builtin_add_overflow(*whole, *at++ - '0', whole))
 			return false;
-		*whole = *whole * 10 + (*at++ - '0');
 	}
 	*digits = (unsigned)(at - text);
 	*fraction_ns = take_fraction(&at);
@@ -211,8 +216,7 @@ static bool day_begin(int64_t now_ns, int days, int64_t *ns)
 	tm.tm_mday += days;
 	tm.tm_hour = tm.tm_min = tm.tm_sec = 0;
 	tm.tm_isdst = -1;
-	*ns = (int64_t)mktime(&tm) * NS_PER_S;
-	return true;
+	return to_ns(mktime(&tm), NS_PER_S, 0, ns);
 }
 
 static bool parse_clock(const char *text, int64_t now_ns, int64_t *ns)
@@ -242,22 +246,18 @@ bool when_parse(const char *text, int64_t now_ns, int64_t *ns)
 		return true;
 	if (!parse_plain(text, strlen(text), ns, &fraction, &digits) || digits > 11)
 		return false;
-	*ns = *ns * NS_PER_S + fraction;
-	return true;
+	return to_ns(*ns, NS_PER_S, fraction, ns);
 }
 
 bool when_stamp(const char *text, size_t len, int64_t *ns)
 {
-	int64_t fraction;
+	int64_t fraction, unit;
 	unsigned digits;
 
 	if (parse_plain(text, len, ns, &fraction, &digits)) {
-		if (digits <= 11)
-			*ns = *ns * NS_PER_S + fraction;
-		else if (digits <= 14)
-			*ns = *ns * NS_PER_MS + fraction / 1000;
-		else if (digits <= 17)
-			*ns = *ns * 1000 + fraction / NS_PER_MS;
+		unit = digits <= 11 ? NS_PER_S : digits <= 14 ? NS_PER_MS : digits <= 17 ? 1000 : 1;
+		if (!to_ns(*ns, unit, fraction / (NS_PER_S / unit), ns))
+			return false;
 	} else if (len > 40 || !parse_calendar(text, ns)) {
 		return false;
 	}
