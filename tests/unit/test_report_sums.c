@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "report/table.h"
+#include "report/when.h"
 #include "report/words.h"
 
 /* --- groups --- */
@@ -140,7 +141,8 @@ static void timeline_any_order(void **state)
 	struct timeline timeline;
 
 	(void)state;
-	zone_set("UTC");
+	setenv("TZ", "UTC", 1);
+	tzset();
 	timeline_init(&timeline, &rows_only, &budget);
 	for (int i = 0; i < 50000; i++) {
 		random = random * 6364136223846793005u + 1442695040888963407u;
