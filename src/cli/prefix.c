@@ -59,7 +59,7 @@ FILE *prefix_open(const char *name, FILE *to)
 		return NULL;
 	prefix->to = to;
 	prefix->len = len;
-	memcpy(prefix->name, name, len);
+	memcpy(prefix->name, name, len + 1);
 	file = fopencookie(prefix, "w",
 			   (cookie_io_functions_t){ .write = prefix_write, .close = prefix_close });
 	if (!file)

@@ -225,7 +225,7 @@ static void free_names(struct names *names)
 /* The first line of words in the script's first comment, without "NAME - " before it. */
 static void print_summary(const char *name, const char *text, FILE *out)
 {
-	const char *from = strstr(text, "/*");
+	const char *from = strstr(text, "/*"), *end;
 	size_t len;
 
 	if (!from)
@@ -235,7 +235,8 @@ static void print_summary(const char *name, const char *text, FILE *out)
 	if (strncmp(from, name, len) == 0 && strncmp(from + len, " - ", 3) == 0)
 		from += len + 3;
 	len = strcspn(from, "\r\n");
-	for (const char *end = strstr(from, "*/"); end && end < from + len;)
+	end = strstr(from, "*/");
+	if (end && end < from + len)
 		len = (size_t)(end - from);
 	while (len && from[len - 1] == ' ')
 		len--;
@@ -252,7 +253,7 @@ void scripts_list(FILE *out)
 
 		fprintf(out, "%-20s ", names.list[i]);
 		if (name_text(&text, names.list[i], stderr) == 0 &&
-		    read_bundled(&text, names.list[i], stderr) == 0)
+		    read_bundled(&text, names.list[i], stderr) == 0 && text.bytes)
 			print_summary(names.list[i], text.bytes, out);
 		fputc('\n', out);
 		text_fini(&text);

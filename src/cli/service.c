@@ -168,7 +168,7 @@ static void start_jobs(struct service *service)
 {
 	for (size_t i = 0; i < service->jobs.n && !*signals_stops(); i++) {
 		struct job *job = service->jobs.list[i];
-		struct jb_run *run;
+		struct jb_run *run = NULL;
 
 		notify_alive(&service->notify);
 		service_open_stream(service, job);

@@ -209,7 +209,7 @@ int64_t covered_ns(const struct table *table, const struct tally *tally)
 
 struct cell quantile_cell(const struct table *table, int column, const struct hist *hist, double q)
 {
-	enum hist_bound bound;
+	enum hist_bound bound = HIST_EXACT;
 	struct cell cell = cell_number(hist ? hist_quantile(hist, q, &bound) : NAN,
 				       table->columns[column].unit);
 

@@ -78,14 +78,16 @@ static int open_socket(const struct address *address)
 
 static unsigned bound_port(int fd)
 {
-	struct sockaddr_storage storage = { 0 };
-	socklen_t len = sizeof(storage);
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+	} address = { .v6 = { .sin6_family = AF_UNSPEC } };
+	socklen_t len = sizeof(address);
 
-	if (getsockname(fd, (struct sockaddr *)&storage, &len))
+	if (getsockname(fd, &address.any, &len))
 		return 0;
-	return ntohs(storage.ss_family == AF_INET6
-			     ? ((struct sockaddr_in6 *)(void *)&storage)->sin6_port
-			     : ((struct sockaddr_in *)(void *)&storage)->sin_port);
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
 }
 
 static int complain(FILE *messages, const struct address *address, unsigned port, int err)
