@@ -388,6 +388,8 @@ bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned inde
 					   !instance->targets.data[0]->is_enter);
 	cg_filter(cg);
 	span_return(cg);
+	if (cg->plan->count_hits)
+		cg_count(cg, instance->hits_counter);
 	prepare_variables(cg);
 	if (instance->predicate)
 		require(cg, cg_expr(cg, instance->predicate));

@@ -183,10 +183,11 @@ struct instance {
 	VEC(struct variable *) variables;
 	bool uses_args; /* args, argN or retval occur */
 	bool uses_duration;
-	bool uses_probe;     /* probe or func: the target's id must be known at run time */
-	bool unfiltered;     /* selected() occurs: the filters are not asked on its behalf */
-	bool has_loop;	     /* variables must live in a frame that callbacks can reach */
-	uint32_t saved_args; /* span: bit n set: argN is used after the return */
+	bool uses_probe;       /* probe or func: the target's id must be known at run time */
+	bool unfiltered;       /* selected() occurs: the filters are not asked on its behalf */
+	uint32_t hits_counter; /* if the plan counts hits */
+	bool has_loop;	       /* variables must live in a frame that callbacks can reach */
+	uint32_t saved_args;   /* span: bit n set: argN is used after the return */
 	/* filled by provider->plan: */
 	const char *section;
 	uint32_t attach_type;

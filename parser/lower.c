@@ -362,6 +362,9 @@ static void lower_instance(struct lowering *l, struct instance *instance)
 	ast_walk(instance->body, lower_node, l);
 	steps_find(l->plan, instance);
 	lower_unpaired(l, instance);
+	if (l->plan->count_hits)
+		instance->hits_counter =
+			plan_add_counter(l->plan, COUNTER_HITS, instance->span, "hits");
 	if (instance->span_mode == SPAN_SESSION)
 		l->plan->needs_kernel_btf = true;
 }
@@ -381,6 +384,7 @@ static void add_probe(struct lowering *l, const struct instance *instance, unsig
 	probe->n_targets = (unsigned)instance->targets.n;
 	probe->span = instance->span;
 	probe->unfiltered = instance->unfiltered;
+	probe->hits_counter = instance->hits_counter;
 	probe->attach_type = instance->attach_type;
 	probe->mode = instance->mode;
 }

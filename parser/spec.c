@@ -225,10 +225,15 @@ struct target *resolve_add_target(struct resolve *resolve, const char *name)
 	return target;
 }
 
-static void report_mistakes(struct resolve *resolve)
+/* A probe without a place is left out when the script allows that; a typo is none of these. */
+static void report_mistakes(struct resolve *resolve, struct span span)
 {
 	const struct mistake *mistake;
 
+	if (resolve->plan->missing_probes && resolve->front->mistakes.n &&
+	    !resolve->front->mistakes.data[0].is_typo)
+		vec_push(resolve->plan->arena, &resolve->plan->missing,
+			 diag_text(resolve->diags, resolve->plan->arena, span));
 	vec_each (mistake, &resolve->front->mistakes) {
 		if (resolve->plan->missing_probes == 2 && !mistake->is_typo)
 			continue;
@@ -303,7 +308,7 @@ static const struct spec *expand_first(struct resolve *resolve, const struct nod
 		if (spec && diag_errors(resolve->diags) == errors && expand_spec(resolve, spec))
 			return spec;
 	}
-	report_mistakes(resolve);
+	report_mistakes(resolve, node->span);
 	return NULL;
 }
 

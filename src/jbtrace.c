@@ -180,6 +180,7 @@ static bool read_filters(struct jb_program *program, struct plan *plan)
 	char why[512];
 
 	plan->follow = options->follow;
+	plan->count_hits = options->count_hits;
 	if (options->pid)
 		add_filter(plan, &filter);
 	for (unsigned i = 0; i < options->n_filters; i++) {

@@ -70,6 +70,7 @@ struct jb_options {
 	const struct jb_filter *filters;
 	unsigned n_filters;
 	bool follow; /* with a pid filter or a child: their children, too, and the children of these */
+	bool count_hits; /* how often each probe fires, for jbtrace_probe_hits_total of exports; about 3 ns each time */
 };
 
 /* How files of records are kept, in a folder of them. All 0: one file per table and run, never removed. */

@@ -242,6 +242,17 @@ const char *diag_where(const struct diags *diags, struct span span)
 	return arena_printf(diags->arena, "%s:%u:%u", at.source->name, at.line, at.column);
 }
 
+const char *diag_text(const struct diags *diags, struct arena *arena, struct span span)
+{
+	struct location at = diag_locate(diags, span.begin);
+	size_t begin = at.source ? span.begin - at.source->base : 0;
+
+	if (!at.source || span.end <= span.begin ||
+	    begin + (span.end - span.begin) > at.source->len)
+		return NULL;
+	return arena_strndup(arena, at.source->text + begin, span.end - span.begin);
+}
+
 static bool is_continuation(char c)
 {
 	return ((unsigned char)c & 0xc0) == 0x80;

@@ -57,6 +57,8 @@ struct location {
 struct location diag_locate(const struct diags *diags, uint32_t offset);
 /* "file:line:col", in the arena of the diags. */
 const char *diag_where(const struct diags *diags, struct span span);
+/* What the source says there, copied into the arena; NULL: nothing. */
+const char *diag_text(const struct diags *diags, struct arena *arena, struct span span);
 
 static inline struct span span_join(struct span a, struct span b)
 {

@@ -49,12 +49,22 @@ int daemon_fork(int *report)
 }
 
 /* A file that output was sent to on purpose is kept; a terminal or a pipe would wait for us. */
-static void let_go(int fd, int nowhere)
+static bool is_kept(int fd)
 {
 	struct stat st;
 
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+	return fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
+}
+
+static void let_go(int fd, int nowhere)
+{
+	if (!is_kept(fd))
 		dup2(nowhere, fd);
+}
+
+bool daemon_keeps_output(int report)
+{
+	return report < 0 || is_kept(STDOUT_FILENO);
 }
 
 void daemon_report(int report, int code)

@@ -13,6 +13,11 @@ static void *or_abort(void *memory)
 	return memory;
 }
 
+bool job_is_prom(const struct job *job)
+{
+	return job->run.format && strcmp(job->run.format, "prom") == 0;
+}
+
 struct job *job_new(const struct cli *cli)
 {
 	struct job *job = or_abort(calloc(1, sizeof(*job)));
@@ -21,6 +26,7 @@ struct job *job_new(const struct cli *cli)
 	job->run = cli->run;
 	job->compile.sz = sizeof(job->compile);
 	job->compile.no_warnings = cli->no_warnings;
+	job->compile.count_hits = cli->listens || job_is_prom(job);
 	job->run.sz = sizeof(job->run);
 	job->run.no_warnings = cli->no_warnings;
 	return job;

@@ -68,6 +68,8 @@ void scripts_print_names(FILE *out);
 /* job.c */
 /* A job with what the command line says for all of them; not yet in a list. */
 struct job *job_new(const struct cli *cli);
+/* Is its output an exposition of its maps? */
+bool job_is_prom(const struct job *job);
 void job_free(struct job *job);
 /* A copy that lives as long as the job; NULL of NULL. */
 const char *job_keep(struct job *job, const char *text);

@@ -244,6 +244,21 @@ static int loop(struct service *service)
 
 /* --- from begin to end --- */
 
+/* A daemon has no terminal: records without a place are told once, while the one who started it still listens. */
+static void tell_unseen(struct service *service)
+{
+	if (daemon_keeps_output(service->report) || jb_session_port(service->session))
+		return;
+	for (size_t i = 0; i < service->jobs.n; i++) {
+		const struct job *job = service->jobs.list[i];
+
+		if (job->state == JOB_RUNNING && !job->run.folder && !job->output)
+			log_say(service->log, LOG_WARNING, job->name,
+				"what it prints goes nowhere: give -o FILE, -o FOLDER/ or "
+				"--listen");
+	}
+}
+
 static void armed(struct service *service, bool notify)
 {
 	size_t n = count_state(service, JOB_RUNNING);
@@ -254,6 +269,7 @@ static void armed(struct service *service, bool notify)
 	service_tell_ready(service);
 	if (notify)
 		jobs_notify();
+	tell_unseen(service);
 	log_set_echo(service->log, false);
 	daemon_report(service->report, 0);
 	service->report = -1;

@@ -54,6 +54,8 @@ void sinks_reopen(struct sinks *sinks, FILE *messages);
 /* daemon.c */
 /* -1 in the daemon, which then has *report; in the caller the exit code, once the daemon has reported or died. */
 int daemon_fork(int *report);
+/* Will standard output still lead somewhere when the terminal has been let go? */
+bool daemon_keeps_output(int report);
 /* Let the caller go with this exit code, and let the terminal go. */
 void daemon_report(int report, int code);
 

@@ -65,7 +65,7 @@ static void set_place(struct job *job, const char *file, const char *folder)
 		free(made);
 	}
 	job->output = job_keep(job, file);
-	if (job->output && job->run.format && strcmp(job->run.format, "prom") == 0)
+	if (job->output && job_is_prom(job))
 		job->run.file = job->output;
 }
 
@@ -239,6 +239,7 @@ static int add_script(struct jobs *jobs, const struct cli *cli, const struct con
 		set_settings(job, cli, &script->settings, config->defaults);
 		set_filters(job, cli, script->filters, config->filters);
 		set_output(job, cli, script->output, config->output);
+		job->compile.count_hits |= config->has_listen || job_is_prom(job);
 	}
 	return jobs_add(jobs, job, messages);
 }

@@ -44,9 +44,10 @@ struct plan_probe {
 	struct target *const *targets;
 	unsigned n_targets;
 	struct span span;
-	bool unfiltered;      /* it calls selected(), so the filters are not asked on its behalf */
-	uint32_t attach_type; /* expected_attach_type to set before load, 0 = leave */
-	uint32_t mode;	      /* provider-private strategy (multi, session, raw syscalls, ...) */
+	uint32_t hits_counter; /* if the plan counts hits and role is 0 */
+	bool unfiltered;       /* it calls selected(), so the filters are not asked on its behalf */
+	uint32_t attach_type;  /* expected_attach_type to set before load, 0 = leave */
+	uint32_t mode;	       /* provider-private strategy (multi, session, raw syscalls, ...) */
 };
 
 enum map_shape {
@@ -122,6 +123,7 @@ enum counter_kind {
 	COUNTER_MAP_FULL, /* updates that found the map full; `map` */
 	COUNTER_RUNTIME, /* a runtime warning with text: division by zero, lock not had, scratch busy */
 	COUNTER_UNPAIRED, /* returns without an entry (span) */
+	COUNTER_HITS, /* a probe fired for a task that the filters select, before its predicate is asked */
 };
 
 /* Counted in the kernel in the per-CPU array jb_counters; the index is the counter's number. */
@@ -213,7 +215,10 @@ struct plan {
 	VEC(struct plan_param) params;
 	VEC(struct plan_metric) metrics;
 	VEC(struct plan_filter) filters;
-	bool follow; /* children of the processes of the pid filters are traced, too */
+	VEC(const char *)
+	missing;	 /* probes without a place, as written, that missing_probes lets pass */
+	bool count_hits; /* every probe has a counter of how often it fired */
+	bool follow;	 /* children of the processes of the pid filters are traced, too */
 	const char *license;
 	uint32_t
 		scratch_size; /* bytes of per-CPU scratch a program may need, 0 = none; set by codegen */

@@ -4,11 +4,11 @@
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
-#include <fcntl.h>
 #include <stdlib.h>
+#include <fcntl.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+#include <time.h>
 
 #include "base/strmap.h"
 #include "run/export_internal.h"
@@ -70,7 +70,7 @@ static const struct {
 	[OWN_PROBE_ATTACHED] = { "jbtrace_probe_attached", "1: a probe is attached here. 0: it could not be.",
 				 METRIC_GAUGE, LABEL_PROBE },
 	[OWN_HITS] = { "jbtrace_probe_hits_total",
-		       "How often a probe ran while the kernel counted (kernel.bpf_stats_enabled is 1; left out otherwise).",
+		       "How often a probe fired in the tasks that the filters select, before its predicate was asked.",
 		       METRIC_COUNTER, LABEL_PROBE },
 	[OWN_MISSED] = { "jbtrace_missed_events_total",
 			 "Events left out by the kernel because another probe ran on the same processor.",
@@ -316,6 +316,8 @@ static void feed_targets(struct exporter *exporter, const struct script *script,
 
 		sum_of(&sums, target->name)->n[0] |= !run->left_out[target->id];
 	}
+	for (size_t i = 0; i < run->plan->missing.n; i++)
+		sum_of(&sums, run->plan->missing.data[i]);
 	feed_sums(exporter, script, OWN_TARGET, &sums);
 }
 
@@ -323,53 +325,33 @@ static void feed_targets(struct exporter *exporter, const struct script *script,
 static const char *program_label(const struct run *run, const struct plan_probe *probe,
 				 struct arena *arena)
 {
-	const struct diags *diags = run->plan->diags;
-	struct location at;
-	size_t begin, len;
+	const char *written;
 
 	if (probe->n_targets == 1)
 		return probe->targets[0]->name;
-	at = diags ? diag_locate(diags, probe->span.begin) : (struct location){ 0 };
-	if (!at.source || probe->span.end <= probe->span.begin)
-		return probe->program;
-	begin = probe->span.begin - at.source->base;
-	len = probe->span.end - probe->span.begin;
-	return begin + len > at.source->len ? probe->program
-					    : arena_strndup(arena, at.source->text + begin, len);
-}
-
-static bool kernel_counts_runs(void)
-{
-	char on = '0';
-	int fd = open("/proc/sys/kernel/bpf_stats_enabled", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		return false;
-	if (read(fd, &on, 1) != 1)
-		on = '0';
-	close(fd);
-	return on == '1';
+	written = run->plan->diags ? diag_text(run->plan->diags, arena, probe->span) : NULL;
+	return written ? written : probe->program;
 }
 
 static void feed_programs(struct exporter *exporter, const struct script *script,
 			  struct arena *arena)
 {
 	struct sums missed = { .arena = arena }, hits = { .arena = arena };
-	bool counted = kernel_counts_runs();
+	struct run *run = script->run;
 	const struct plan_probe *probe;
 
-	vec_each (probe, &script->run->plan->probes) {
-		int fd = run_program_fd(script->run, probe->program);
+	vec_each (probe, &run->plan->probes) {
+		int fd = run_program_fd(run, probe->program);
 		struct bpf_prog_info info = { 0 };
 		uint32_t len = sizeof(info);
 		const char *label;
 
 		if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
 			continue;
-		label = program_label(script->run, probe, arena);
+		label = program_label(run, probe, arena);
 		sum_of(&missed, label)->n[0] += info.recursion_misses;
-		if (counted && probe->role == 0)
-			sum_of(&hits, label)->n[0] += info.run_cnt;
+		if (run->plan->count_hits && probe->role == 0)
+			sum_of(&hits, label)->n[0] += run->counters[probe->hits_counter].n;
 	}
 	feed_sums(exporter, script, OWN_PROGRAM, &missed);
 	feed_sums(exporter, script, OWN_COUNTED, &hits);

@@ -491,7 +491,9 @@ int run_step_all(struct run *const *runs, size_t n, int wake_fd, int timeout_ms)
 		left = end - run_monotonic_ns();
 		if (any_done(runs, n) || left <= 0)
 			break;
-		if (!again && !sleep_ns(runs, n, wake_fd, nap < left ? nap : left))
+		if (again)
+			nap = 0; /* who else wants something is looked at all the same */
+		if (!sleep_ns(runs, n, wake_fd, nap < left ? nap : left))
 			break;
 	}
 	for (size_t i = 0; i < n; i++)

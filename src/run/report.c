@@ -285,13 +285,16 @@ void run_status(const struct run *run, struct run_status *status)
 	const struct plan_probe *probe;
 
 	*status = (struct run_status){ .probes = run->n_attached };
-	vec_each (probe, &run->plan->probes)
-		status->missing += is_missing(run, probe) ? probe->n_targets : 0;
 	for (size_t i = 0; i < run->plan->sites.n; i++)
 		status->events += run->site_events[i];
 	for (size_t i = 0; i < run->plan->counters.n; i++)
 		if (run->plan->counters.data[i].kind == COUNTER_LOST)
 			status->lost += run->counters[i].n;
+	if (run->plan->missing_probes == 2)
+		return;
+	status->missing = (unsigned)run->plan->missing.n;
+	vec_each (probe, &run->plan->probes)
+		status->missing += is_missing(run, probe) ? probe->n_targets : 0;
 }
 
 void report_totals(struct run *run)

@@ -87,7 +87,8 @@ static unsigned bound_port(int fd)
 
 	if (getsockname(fd, &address.any, &len))
 		return 0;
-	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port : address.v4.sin_port);
+	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
+						       : address.v4.sin_port);
 }
 
 static int complain(FILE *messages, const struct address *address, unsigned port, int err)

@@ -40,19 +40,21 @@ struct traced {
 	int out_fd;
 };
 
-static inline struct traced start(const char *text)
+static inline struct traced start_with(const char *text, struct jb_options options)
 {
 	struct jb_source source = {
 		.sz = sizeof(source), .name = "lseek.jt", .text = text, .len = strlen(text)
 	};
 	static char self[16];
 	static const char *const params[] = { self };
-	struct jb_options options = { .sz = sizeof(options), .params = params, .n_params = 1 };
 	struct jb_run_options run_options = { .sz = sizeof(run_options), .quiet = true };
 	struct traced traced = { .messages = tmpfile() };
 	int err = 0;
 
 	snprintf(self, sizeof(self), "%d", getpid());
+	options.sz = sizeof(options);
+	options.params = params;
+	options.n_params = 1;
 	run_options.out_fd = traced.out_fd = open("/dev/null", O_WRONLY);
 	run_options.messages = traced.messages;
 	traced.program = jb_compile(&source, &options, stderr);
@@ -62,6 +64,11 @@ static inline struct traced start(const char *text)
 		fail_msg("cannot start: %s", strerror(-err));
 	traced.run = traced.made->run;
 	return traced;
+}
+
+static inline struct traced start(const char *text)
+{
+	return start_with(text, (struct jb_options){ 0 });
 }
 
 static inline void stop(struct traced *traced)
