@@ -92,8 +92,9 @@ struct jb_run_options {
 	const char *
 		folder; /* instead of out_fd: a file per table in this folder (csv, json); NULL: none */
 	struct jb_files files;
-	const char *file; /* prom: instead of out_fd, replaced as a whole; NULL: none */
-	FILE *messages;	  /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	const char *
+		file; /* prom: instead of out_fd, a regular file that is replaced as a whole; NULL: none */
+	FILE *messages; /* "Attached 3 probes", losses, warnings; NULL: stderr */
 	/* One byte is written here once everything is attached; -1: the caller lets the child go and ends it himself. */
 	int child_go_fd;
 	uint64_t duration_ns; /* end by itself; 0: never */

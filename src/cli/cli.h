@@ -83,9 +83,10 @@ void child_end(struct cli *cli);
 /* output.c: where the script's output goes. Each returns 0, or the exit code after a sentence. */
 int set_rotate(struct cli *cli, const char *value);
 int set_keep(struct cli *cli, const char *value);
-/* -o FILE is opened, -o FOLDER/ is made; where, is in cli->run. Metrics replace their file as a whole, so that it is not
- * opened for them. */
+/* -o FILE is opened, -o FOLDER/ is made; where, is in cli->run. */
 int open_output(struct cli *cli);
+/* Metrics replace their file as a whole, so that it is not opened for them; pipes and devices are written to. */
+bool is_replaced(const char *path, const char *format);
 /* Is it a folder, or will it be one? */
 bool is_folder(const char *path);
 /* "10s", "5m", "7d" to nanoseconds; "10MB" to bytes. false: it is none. */

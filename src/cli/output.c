@@ -101,6 +101,13 @@ bool is_folder(const char *path)
 	return (len && path[len - 1] == '/') || (stat(path, &st) == 0 && S_ISDIR(st.st_mode));
 }
 
+bool is_replaced(const char *path, const char *format)
+{
+	struct stat st;
+
+	return format && strcmp(format, "prom") == 0 && (stat(path, &st) || S_ISREG(st.st_mode));
+}
+
 /* Never descriptor 0, which stands for standard output and is free in a process without standard input. */
 static int open_file(struct cli *cli)
 {
@@ -124,7 +131,7 @@ int open_output(struct cli *cli)
 	    files->max_total_bytes)
 		return complain(
 			"--rotate, --keep and --gzip are for files in a folder: -o FOLDER/");
-	if (cli->run.format && strcmp(cli->run.format, "prom") == 0) {
+	if (cli->output && is_replaced(cli->output, cli->run.format)) {
 		cli->run.file = cli->output;
 		return 0;
 	}

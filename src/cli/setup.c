@@ -65,7 +65,7 @@ static void set_place(struct job *job, const char *file, const char *folder)
 		free(made);
 	}
 	job->output = job_keep(job, file);
-	if (job->output && job_is_prom(job))
+	if (job->output && is_replaced(job->output, job->run.format))
 		job->run.file = job->output;
 }
 

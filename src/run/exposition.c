@@ -1,13 +1,17 @@
 /*
  * Runs whose format is an exposition of metrics: all of it is written when the last script ends, and to a file also while
  * they run, when a script prints a map. A file is replaced as a whole, so that who reads it (node_exporter's textfile
- * collector) never sees half of one.
+ * collector) never sees half of one. Nothing but a regular file is replaced: links lead to what they name, and pipes and
+ * devices are written to through a descriptor that the caller has opened.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "run/export.h"
@@ -16,25 +20,71 @@
 #define EVERY_NS   1000000000ll
 #define MAX_SERIES 10000u
 #define EXPIRE_NS  (300ull * 1000000000ull)
+#define MAX_LINKS  40 /* as the kernel follows */
 
 struct exposition {
 	struct arena *arena;
 	unsigned n_runs; /* that share it */
 	struct exporter *exporter;
 	int fd;
-	char *path, *part; /* the file, and what it is written to before; NULL: fd */
+	char *path; /* of the file, as it was given; NULL: fd */
 	bool asked;
 	bool failed; /* the last time, and it was told */
 	int64_t next_ns;
 };
 
-static int check_folder(struct run *run, const char *path)
+/* Where the link at `path` leads, into `path`. */
+static int follow_link(char path[PATH_MAX])
 {
-	char *copy = arena_strdup(run->arena, path);
-	int err = access(dirname(copy), W_OK) ? -errno : 0;
+	char to[PATH_MAX], folder[PATH_MAX];
+	ssize_t len = readlink(path, to, sizeof(to) - 1);
+	int n;
 
+	if (len < 0)
+		return -errno;
+	to[len] = '\0';
+	strcpy(folder, path);
+	if (*to == '/')
+		n = snprintf(path, PATH_MAX, "%s", to);
+	else
+		n = snprintf(path, PATH_MAX, "%s/%s", dirname(folder), to);
+	return n < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/* The file that `path` means: a regular one, or one that is not there yet; or why it cannot be replaced. */
+static int find_file(const char *path, char found[PATH_MAX])
+{
+	struct stat st;
+	int err = 0;
+
+	if (snprintf(found, PATH_MAX, "%s", path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	for (int i = 0; i < MAX_LINKS && !err; i++) {
+		if (lstat(found, &st))
+			return errno == ENOENT ? 0 : -errno;
+		if (S_ISREG(st.st_mode))
+			return 0;
+		if (S_ISDIR(st.st_mode))
+			return -EISDIR;
+		err = S_ISLNK(st.st_mode) ? follow_link(found) : -EEXIST;
+	}
+	return err ? err : -ELOOP;
+}
+
+static const char *why_not(int err)
+{
+	return err == -EEXIST ? "it is not a regular file" : strerror(-err);
+}
+
+static int check_place(struct run *run, const char *path)
+{
+	char file[PATH_MAX];
+	int err = find_file(path, file);
+
+	if (!err && access(dirname(file), W_OK))
+		err = -errno;
 	if (err)
-		report_plain(run, "cannot write '%s': %s", path, strerror(-err));
+		report_plain(run, "cannot write '%s': %s", path, why_not(err));
 	return err;
 }
 
@@ -47,10 +97,7 @@ static struct exposition *exposition_new(const char *path, int fd)
 	e->arena = arena;
 	e->exporter = exporter_new(&options);
 	e->fd = fd;
-	if (path) {
-		e->path = arena_strdup(arena, path);
-		e->part = arena_printf(arena, "%s.tmp", path);
-	}
+	e->path = path ? arena_strdup(arena, path) : NULL;
 	return e;
 }
 
@@ -69,7 +116,7 @@ int exposition_open(struct run *run)
 
 	if (!run->options.out.printer || !run->options.out.printer->exposition)
 		return 0;
-	err = path ? check_folder(run, path) : 0;
+	err = path ? check_place(run, path) : 0;
 	if (!err)
 		join(run, exposition_new(path, run->options.out.fd));
 	return err;
@@ -92,8 +139,12 @@ void exposition_close(struct run *run)
 
 static bool same_place(const struct exposition *a, const struct exposition *b)
 {
-	return a->path && b->path ? strcmp(a->path, b->path) == 0
-				  : !a->path && !b->path && a->fd == b->fd;
+	char file_a[PATH_MAX], file_b[PATH_MAX];
+
+	if (!a->path || !b->path)
+		return !a->path && !b->path && a->fd == b->fd;
+	return !find_file(a->path, file_a) && !find_file(b->path, file_b) &&
+	       strcmp(file_a, file_b) == 0;
 }
 
 bool run_share_exposition(struct run *run, struct run *with)
@@ -116,13 +167,20 @@ void exposition_ask(struct run *run)
 static void tell_failed(struct run *run, struct exposition *e, int err)
 {
 	if (!e->failed)
-		report_plain(run, "cannot write '%s': %s", e->path, strerror(-err));
+		report_plain(run, "cannot write '%s': %s", e->path, why_not(err));
 	e->failed = true;
 }
 
-static int write_part(const struct exposition *e, const struct buf *text)
+/* One that was left behind is in the way; what else may stand there is not followed. */
+static int open_part(const char *part)
 {
-	int fd = open(e->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), err = 0;
+	unlink(part);
+	return open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+}
+
+static int write_part(const char *part, const struct buf *text)
+{
+	int fd = open_part(part), err = 0;
 
 	if (fd < 0)
 		return -errno;
@@ -138,14 +196,20 @@ static int write_part(const struct exposition *e, const struct buf *text)
 	return err;
 }
 
+/* The part is written beside the file, where a rename is possible. */
 static int replace_file(const struct exposition *e, const struct buf *text)
 {
-	int err = write_part(e, text);
+	char file[PATH_MAX], part[PATH_MAX + 8];
+	int err = find_file(e->path, file);
 
-	if (!err && rename(e->part, e->path))
+	if (err)
+		return err;
+	snprintf(part, sizeof(part), "%s.tmp", file);
+	err = write_part(part, text);
+	if (!err && rename(part, file))
 		err = -errno;
 	if (err)
-		unlink(e->part);
+		unlink(part);
 	return err;
 }
 
