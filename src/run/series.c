@@ -225,7 +225,28 @@ static void index_rows(struct table *table)
 		*slot_of(table, table->rows[i]->key, table->rows[i]->hash) = (uint32_t)i + 1;
 }
 
+#define OTHER "_other"
+
+/* Does a key of the script itself have the labels of the overflow? Its counts are then a part of that. */
+static bool is_called_other(const struct table *table, const char *key)
+{
+	static const char part[] = { '_', 'o', 't', 'h', 'e', 'r', KEY_END };
+
+	for (unsigned i = 0; i < table->n_labels; i++, key += sizeof(part))
+		if (strncmp(key, part, sizeof(part)) != 0)
+			return false;
+	return table->n_labels > 0;
+}
+
 /* The first rows get the places; a table without labels has one, and always a place for it. */
+static bool admit(const struct table *table, const struct row *row, const struct column *column,
+		  uint64_t limit)
+{
+	if (!table->n_labels)
+		return true;
+	return column->family->n_admitted < limit && !(row->is_other && is_monotonic(column));
+}
+
 static struct row *row_new(struct table *table, const char *key, uint64_t hash, uint64_t limit)
 {
 	size_t size = sizeof(struct row) + table->n_columns * sizeof(struct cell);
@@ -235,11 +256,10 @@ static struct row *row_new(struct table *table, const char *key, uint64_t hash, 
 	row->cells = (struct cell *)(row + 1);
 	row->key = memcpy(mem_alloc(strlen(key) + 1), key, strlen(key) + 1);
 	row->hash = hash;
+	row->is_other = is_called_other(table, key);
 	for (unsigned i = 0; i < table->n_columns; i++) {
-		struct family *family = table->columns[i].family;
-
-		row->cells[i].admitted = !table->n_labels || family->n_admitted < limit;
-		family->n_admitted += row->cells[i].admitted;
+		row->cells[i].admitted = admit(table, row, &table->columns[i], limit);
+		table->columns[i].family->n_admitted += row->cells[i].admitted;
 	}
 	return row;
 }
@@ -546,9 +566,9 @@ static const char *const *with_text(const struct table *table, const struct cell
 	return more;
 }
 
-static void add_over(struct column *column, const struct cell *cell)
+static void add_over(struct column *column, const struct row *row, const struct cell *cell)
 {
-	column->n_over++;
+	column->n_over += !row->is_other;
 	if (!is_monotonic(column))
 		return;
 	column->has_other = true;
@@ -568,7 +588,7 @@ static void write_row(struct table *table, const struct row *row, struct metrics
 		if (!is_monotonic(column) && !cell->present)
 			continue;
 		if (!cell->admitted)
-			add_over(column, cell);
+			add_over(column, row, cell);
 		else if (column->measure == MEASURE_TEXT)
 			write_cell(column, cell, with_text(table, cell, labels, set->arena),
 				   row->key, set);
@@ -583,11 +603,11 @@ static void write_other(struct column *column, struct metrics *set)
 	const char **labels = arena_alloc(set->arena, (n + 1) * sizeof(*labels));
 
 	for (unsigned i = 0; i < n; i++)
-		labels[i] = "_other";
+		labels[i] = OTHER;
 	column->sum_over.base += column->other.base;
 	buckets_add(&column->sum_over.tally_base, column->other.tally_base);
 	if (n && column->has_other)
-		write_cell(column, &column->sum_over, labels, "\xff_other", set);
+		write_cell(column, &column->sum_over, labels, "\xff" OTHER, set);
 	cell_fini(&column->sum_over);
 }
 

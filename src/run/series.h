@@ -93,6 +93,7 @@ struct row {
 	int64_t seen_ns; /* and its time */
 	int pid;	 /* the process (or thread) it is about; 0: none */
 	bool expired;
+	bool is_other; /* all its labels are "_other": what only grows is a part of that series */
 	struct cell *cells; /* one per column */
 };
 

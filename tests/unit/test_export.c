@@ -280,6 +280,44 @@ static void test_limit(void **state)
 	exporter_free(e);
 }
 
+/* A key that is called as the overflow is: both are one series, whichever was there first, and it never falls. */
+static void test_key_other(void **state)
+{
+	static const char script[] =
+		PROBE "{ if (args.whence == 1) { delete(@n, \"_other\"); } else {"
+		      "  $k = args.fd == 4000 ? \"_other\" : args.fd == 4001 ? \"a\" : args.fd == "
+		      "4002 ? \"b\" : \"c\";"
+		      "  @n[$k] = count(); @h[$k] = hist(args.offset); @g[$k] = args.offset; } }";
+	struct exporter *e = exporter(2, HOUR_NS);
+	struct traced traced = start(script);
+	struct metrics set;
+
+	(void)state;
+	exporter_add(e, "lseek.jt", traced.run);
+	for (int i = 0; i < 3; i++)
+		seek(FD, 7, COUNT);
+	assert_value(e, "jbtrace_n_total", "_other", 3);
+	assert_value(e, "jbtrace_g", "_other", 7);
+	assert_value(e, "jbtrace_series_dropped", "jbtrace_n_total", 0);
+	for (int fd = 1; fd < 4; fd++)
+		for (int i = 0; i < 10 * fd; i++)
+			seek(FD + fd, 1, COUNT);
+	set = collect(e);
+	/* Two of a, b and c have places, and the third one is with the real _other. */
+	assert_int_equal(family_of(&set, "jbtrace_n_total")->series.n, 3);
+	assert_float_equal(value_of(&set, "jbtrace_n_total", "_other"), 13, 0);
+	assert_int_equal(histogram(&set, "jbtrace_h", "_other")->count, 13);
+	assert_float_equal(value_of(&set, "jbtrace_series_dropped", "jbtrace_n_total"), 1, 0);
+	arena_free(set.arena);
+	seek(FD, 0, DELETE);
+	assert_value(e, "jbtrace_n_total", "_other", 13);
+	seek(FD, 7, COUNT);
+	assert_value(e, "jbtrace_n_total", "_other", 14);
+	exporter_remove(e, traced.run);
+	stop(&traced);
+	exporter_free(e);
+}
+
 /* A child whose calls are counted under its pid. */
 static pid_t spawn(int n)
 {
@@ -362,10 +400,10 @@ static void test_negative_sum(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_monotonic),    cmocka_unit_test(test_deleted_unseen),
-		cmocka_unit_test(test_histograms),   cmocka_unit_test(test_no_gaps),
-		cmocka_unit_test(test_limit),	     cmocka_unit_test(test_expiry),
-		cmocka_unit_test(test_negative_sum),
+		cmocka_unit_test(test_monotonic),  cmocka_unit_test(test_deleted_unseen),
+		cmocka_unit_test(test_histograms), cmocka_unit_test(test_no_gaps),
+		cmocka_unit_test(test_limit),	   cmocka_unit_test(test_key_other),
+		cmocka_unit_test(test_expiry),	   cmocka_unit_test(test_negative_sum),
 	};
 
 	if (jb_check_privileges(stderr)) {
