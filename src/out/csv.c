@@ -77,9 +77,9 @@ static void put_text(struct buf *out, const char *text, size_t len, char delimit
 
 		if (!n)
 			n = utf8_next(text, len, &valid);
-		if (!valid || !*text)
-			buf_puts(out, UTF8_REPLACEMENT);
-		else
+		for (size_t i = 0; i < n && (!valid || !*text); i++)
+			buf_printf(out, UTF8_ESCAPE, (unsigned char)text[i]);
+		if (valid && *text)
 			buf_add(out, text, n);
 		if (*text == '"')
 			buf_putc(out, '"');

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strmap.h"
 #include "out/columns.h"
 #include "out/out.h"
 #include "out/tables.h"
@@ -33,6 +34,13 @@ static void put_escaped(struct buf *out, unsigned char c)
 		buf_putc(out, (char)c);
 }
 
+/* Not UTF-8. */
+static void put_bad(struct buf *out, const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		buf_printf(out, "\\" UTF8_ESCAPE, (unsigned char)bytes[i]);
+}
+
 void json_string(struct buf *out, const char *text, size_t len)
 {
 	buf_putc(out, '"');
@@ -45,7 +53,7 @@ void json_string(struct buf *out, const char *text, size_t len)
 		} else {
 			n = utf8_next(text, len, &valid);
 			if (!valid)
-				buf_puts(out, UTF8_REPLACEMENT);
+				put_bad(out, text, n);
 			else if (n == 1)
 				put_escaped(out, (unsigned char)*text);
 			else
@@ -206,21 +214,53 @@ static void put_key(struct buf *out, const struct value *key)
 	buf_fini(&text);
 }
 
+/*
+ * Keys that differ may be written alike: the parts of ("a,b", "c") and ("a", "b,c"), addresses in one function, a byte and
+ * the text that stands for it. Readers keep one of several members of a name, so the later ones get "#2" and so on.
+ */
+static void put_own_key(struct buf *out, const struct value *key, struct arena *arena,
+			struct strmap *names)
+{
+	size_t begin = out->len, end;
+	unsigned *n, *first = NULL; /* how often a name was wanted */
+
+	put_key(out, key);
+	end = out->len - 1; /* without the quote */
+	for (;;) {
+		const char *name = arena_strndup(arena, out->data + begin, out->len - begin);
+
+		n = strmap_get(names, name);
+		first = first ? first : n;
+		if (!n) {
+			n = arena_new_of(arena, unsigned);
+			*n = 1;
+			strmap_put(names, name, n);
+			return;
+		}
+		out->len = end;
+		buf_printf(out, "#%u\"", ++*first);
+	}
+}
+
 /* Inside another value nothing is divided by print's third argument. */
 static void put_map(struct buf *out, const struct record *record, const struct value *map,
 		    uint32_t first)
 {
+	struct arena *arena = arena_new();
+	struct strmap *names = strmap_new(arena);
+
 	buf_putc(out, '{');
 	for (uint32_t i = first; i < map->len; i++) {
 		struct value shown = record_divided(record, &map->items[i]);
 
 		if (i > first)
 			buf_puts(out, ", ");
-		put_key(out, &map->keys[i]);
+		put_own_key(out, &map->keys[i], arena, names);
 		buf_puts(out, ": ");
 		put_value(out, record, &shown);
 	}
 	buf_putc(out, '}');
+	arena_free(arena);
 }
 
 static void put_value(struct buf *out, const struct record *record, const struct value *value)

@@ -6,7 +6,7 @@
 
 #include "base/mem.h"
 
-/* In quotes. Bytes that are not UTF-8 become U+FFFD. */
+/* In quotes. Bytes that are not UTF-8 become texts such as \xff. */
 void json_string(struct buf *out, const char *text, size_t len);
 /* Readers keep numbers as doubles: one that a double does not hold exactly is written as a string. */
 void json_uint(struct buf *out, uint64_t u);

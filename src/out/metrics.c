@@ -2,8 +2,7 @@
  * A set of metric families while it is gathered, and what names and label values may look like. What becomes of it as
  * text is prom.c's.
  *
- * Sources: Prometheus data model (names, labels); Unicode 15, 3.9, table 3-7 (well-formed UTF-8) and its practice for
- * U+FFFD: one for each maximal part of an ill-formed sequence.
+ * Source: Prometheus data model (names, labels).
  */
 #include "out/metrics.h"
 
@@ -11,8 +10,7 @@
 #include <string.h>
 
 #include "out/out.h"
-
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#include "out/utf8.h"
 
 /* --- the set --- */
 
@@ -88,51 +86,21 @@ const char *metrics_label_name(struct arena *arena, const char *text)
 
 /* --- label values --- */
 
-/* What the second byte of a sequence with this first byte may be; its length, 0: no sequence begins so. */
-static unsigned sequence(unsigned char first, unsigned char *low, unsigned char *high)
-{
-	*low = first == 0xe0 ? 0xa0 : first == 0xf0 ? 0x90 : 0x80;
-	*high = first == 0xed ? 0x9f : first == 0xf4 ? 0x8f : 0xbf;
-	if (first < 0x80)
-		return 1;
-	if (first >= 0xc2 && first <= 0xdf)
-		return 2;
-	if (first >= 0xe0 && first <= 0xef)
-		return 3;
-	return first >= 0xf0 && first <= 0xf4 ? 4 : 0;
-}
-
-/* Bytes of the character at `at`; *valid: it is one, else what is to be replaced by U+FFFD. */
-static unsigned character(const char *at, size_t len, bool *valid)
-{
-	unsigned char low, high;
-	unsigned want = sequence((unsigned char)*at, &low, &high), n = 1;
-
-	while (n < want && n < len) {
-		unsigned char c = (unsigned char)at[n];
-
-		if (c < low || c > high)
-			break;
-		low = 0x80;
-		high = 0xbf;
-		n++;
-	}
-	*valid = want && n == want;
-	return n;
-}
-
 void metrics_label_value(struct buf *out, const char *bytes, size_t len)
 {
 	size_t room = METRICS_VALUE_MAX;
 
 	for (size_t i = 0; i < len;) {
 		bool valid;
-		unsigned n = character(bytes + i, len - i, &valid);
-		unsigned takes = valid ? n : 3;
+		size_t n = utf8_next(bytes + i, len - i, &valid);
+		size_t takes = valid ? n : n * strlen("\\xff");
 
 		if (takes > room)
 			return;
-		buf_add(out, valid ? bytes + i : REPLACEMENT, takes);
+		if (valid)
+			buf_add(out, bytes + i, n);
+		for (size_t k = 0; k < n && !valid; k++)
+			buf_printf(out, UTF8_ESCAPE, (unsigned char)bytes[i + k]);
 		room -= takes;
 		i += n;
 	}

@@ -56,7 +56,7 @@ const char *metrics_label_name(struct arena *arena, const char *text);
 void metrics_label_value(struct buf *out, const char *bytes, size_t len);
 /*
  * The whole exposition. Names are sanitized ([a-zA-Z_:][a-zA-Z0-9_:]*), label values escaped, cut at 1 KiB (on a
- * character's border) and made valid UTF-8 with U+FFFD.
+ * character's border) and made valid UTF-8: a byte that is none becomes a text such as \xff.
  */
 void prom_write(struct buf *out, const struct metrics *set, bool openmetrics);
 

@@ -22,7 +22,7 @@ static void put_string(struct buf *out, const char *text, size_t len)
 			buf_printf(out, "\\u%04x", c);
 			i++;
 		} else if (!n) {
-			buf_puts(out, "\xef\xbf\xbd"); /* not UTF-8 */
+			buf_printf(out, "\\\\x%02x", c); /* not UTF-8 */
 			i++;
 		} else {
 			buf_add(out, text + i, n);

@@ -352,7 +352,7 @@ NASTY = (b'quote " comma , backslash \\ newline \n return \r\n tab \t bell \x07 
 
 def test_a_string_of_4_kb():
     payload = (NASTY * 60)[:4095]
-    want = payload.decode("utf-8", "replace")
+    want = payload.decode("utf-8", "backslashreplace")
     script = ('config = { max_strlen = 8192 } tracepoint:syscalls:sys_enter_write /pid == %d/ '
               '{ emit("w", s = str(args.buf, 4096)); @[str(args.buf, 4096)] = count(); exit(); }')
     writer = [sys.executable, "-c", "import os, sys; data = bytes.fromhex(sys.argv[1]) + bytes(1); sys.stdin.read(); "

@@ -231,7 +231,7 @@ def strange_bytes_in_keys(folder):
     values = {re.sub(r"\\(.)", lambda m: "\n" if m.group(1) == "n" else m.group(1), label): int(n) for label, n in series}
     rows = {row[0]: row[1] for row in map_of(ask(tracer.port, "/state.json").json, "@names")["rows"]}
     for path in paths:
-        want = path.decode("utf-8", "replace")
+        want = path.decode("utf-8", "backslashreplace")
         equal(values.get(want[:1024]), 3, f"metric of {want[:60]!r}")
         equal(rows.get(want[:1024]), 3, f"row of {want[:60]!r}")
 
