@@ -10,6 +10,7 @@
 
 #include "base/strmap.h"
 #include "model/measure.h"
+#include "model/metric_name.h"
 #include "parser/front.h"
 
 static const struct {
@@ -484,6 +485,26 @@ static void check_suffix(struct resolve *resolve, const struct metric *metric,
 	}
 }
 
+static void check_words(struct resolve *resolve, const struct metric *metric)
+{
+	const char *part = metric->plan.name + strcspn(metric->plan.name, "_");
+
+	while (*part++) {
+		size_t len = strcspn(part, "_");
+		const char *problem = metric_part_problem(part, len);
+
+		if (problem) {
+			diag_warn(resolve->diags, metric->node->name_span,
+				  "'%.*s' in the name of a metric %s", (int)len, part, problem);
+			diag_hint(resolve->diags,
+				  "Prometheus' tools want base units in full, such as _seconds and "
+				  "_bytes");
+			return;
+		}
+		part += len;
+	}
+}
+
 static double unit_of_name(const char *name)
 {
 	static const struct {
@@ -535,8 +556,10 @@ static void lower_metric(struct resolve *resolve, struct metric *metric)
 	if (measure == MEASURE_NONE)
 		return;
 	metric->plan.map = map->plan;
-	if (check_type(resolve, metric, map, measure))
+	if (check_type(resolve, metric, map, measure)) {
 		check_suffix(resolve, metric, type);
+		check_words(resolve, metric);
+	}
 	check_labels(resolve, metric, map, type);
 	if (measure == MEASURE_TEXT && metric->scale)
 		diag_error(resolve->diags, metric->scale->span,

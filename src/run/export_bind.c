@@ -26,20 +26,20 @@ static bool is_among(const char *name, const char *const *names, unsigned n)
 	return false;
 }
 
-static bool is_reserved(const char *name, enum metric_type type)
+/* Names that some type of metric has for itself. */
+static bool is_reserved(const char *name)
 {
-	return strncmp(name, "__", 2) == 0 ||
-	       (type == METRIC_HISTOGRAM && strcmp(name, "le") == 0) ||
-	       (type == METRIC_SUMMARY && strcmp(name, "quantile") == 0);
+	return strncmp(name, "__", 2) == 0 || strcmp(name, "le") == 0 ||
+	       strcmp(name, "quantile") == 0;
 }
 
-/* A name that a label of this type of metric may have, and that none of the others has. */
-static const char *free_name(struct arena *arena, const char *text, enum metric_type type,
-			     const char *const *others, unsigned n)
+/* A name that a label may have, and that none of the others has. */
+static const char *free_name(struct arena *arena, const char *text, const char *const *others,
+			     unsigned n)
 {
-	const char *name = metrics_label_name(arena, text), *first;
+	const char *name = names_snake(arena, metrics_label_name(arena, text)), *first;
 
-	if (is_reserved(name, type))
+	if (is_reserved(name))
 		name = arena_printf(arena, "key_%s", name + strspn(name, "_"));
 	first = name;
 	for (unsigned i = 2; is_among(name, others, n); i++)
@@ -55,10 +55,9 @@ static void make_labels(struct binding *b, struct wanted *wanted, const char *co
 
 	for (unsigned i = 0; i < n; i++)
 		labels[i] = declared ? declared[i]
-				     : free_name(b->arena, b->map->key_names[i], wanted->type,
-						 labels, i);
+				     : free_name(b->arena, b->map->key_names[i], labels, i);
 	if (wanted->measure == MEASURE_TEXT) {
-		labels[n] = free_name(b->arena, "value", wanted->type, labels, n);
+		labels[n] = free_name(b->arena, "value", labels, n);
 		n++;
 	}
 	wanted->labels = labels;

@@ -53,6 +53,8 @@ struct family *names_claim(struct exporter *exporter, const struct script *scrip
 /* One of jbtrace's own. */
 struct family *names_own(struct exporter *exporter, const char *name, enum metric_type type,
 			 const char *help, const char *const *labels, unsigned n_labels);
+/* A name that nobody declared, without capitals within it. In the arena. */
+const char *names_snake(struct arena *arena, const char *name);
 /* The part of a script's name that names it: "x" of "scripts/x.jt". */
 const char *names_script(struct arena *arena, const char *name);
 

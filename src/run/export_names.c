@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "model/metric_name.h"
 #include "run/export_internal.h"
 
 static const struct {
@@ -61,6 +62,46 @@ static const char *in_base_unit(struct arena *arena, const char *name, bool is_t
 	return ends_with(name, "_seconds") ? name : arena_printf(arena, "%s_seconds", name);
 }
 
+const char *names_snake(struct arena *arena, const char *name)
+{
+	char *snake = arena_alloc(arena, 2 * strlen(name) + 1);
+
+	metric_snake_case(snake, name);
+	return snake;
+}
+
+/* With "val" behind each part that Prometheus takes for something else: "jbtrace_hval" for "jbtrace_h". */
+static const char *without_words(struct arena *arena, const char *name)
+{
+	struct buf good = { 0 };
+	const char *made;
+
+	for (const char *part = name;; part++) {
+		size_t len = strcspn(part, "_");
+
+		buf_add(&good, part, len);
+		if (metric_part_problem(part, len))
+			buf_puts(&good, "val");
+		part += len;
+		if (!*part)
+			break;
+		buf_putc(&good, '_');
+	}
+	made = arena_strdup(arena, good.data);
+	buf_fini(&good);
+	return made;
+}
+
+/* Does it end as the samples or names of other types of metrics do? */
+static bool has_foreign_end(const char *name, enum metric_type type)
+{
+	bool has_sum = type == METRIC_HISTOGRAM || type == METRIC_SUMMARY;
+
+	return (type != METRIC_COUNTER && ends_with(name, "_total")) ||
+	       (type != METRIC_HISTOGRAM && ends_with(name, "_bucket")) ||
+	       (!has_sum && (ends_with(name, "_sum") || ends_with(name, "_count")));
+}
+
 /* "jbtrace_io_bytes_total" from "io" and "bytes". */
 static const char *default_name(struct arena *arena, const char *script, bool prefix,
 				const struct wanted *wanted, double *scale)
@@ -70,11 +111,14 @@ static const char *default_name(struct arena *arena, const char *script, bool pr
 		arena_printf(arena, "jbtrace_%s%s%s%s%s", prefix ? script : "", prefix ? "_" : "",
 			     base, wanted->path ? "_" : "", wanted->path ? wanted->path : "");
 
-	name = in_base_unit(arena, metrics_name(arena, name), wanted->is_time, scale);
+	name = names_snake(arena, metrics_label_name(arena, name));
+	name = without_words(arena, in_base_unit(arena, name, wanted->is_time, scale));
 	if (wanted->type == METRIC_COUNTER && !ends_with(name, "_total"))
 		end = "_total";
 	else if (wanted->measure == MEASURE_TEXT && !ends_with(name, "_info"))
 		end = "_info";
+	else if (has_foreign_end(name, wanted->type))
+		end = "val";
 	return arena_printf(arena, "%s%s", name, end);
 }
 

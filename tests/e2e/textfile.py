@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 
-from jbtest import Jbtrace, Skip, case, check, equal, run_cases, wait_until
+from jbtest import Jbtrace, Skip, case, check, equal, need, run_cases, wait_until
 
 SCRIPT = """BEGIN { @n["first"] = count(); for ($i : 0..500) { @h[$i] = hist($i); } }
 interval:ms:50 { @n["later"] = count(); print(@n); }"""
@@ -35,7 +35,7 @@ def check_whole(text, first="n_total"):
     check(re.search(r"\nprocess_open_fds \d+\n\Z", text), text[-80:])
     for line in text.splitlines():
         check(re.fullmatch(r"# (HELP|TYPE) .*|[a-zA-Z_:]\w*(\{.*\})? \S+", line), line)
-    equal(text.count("jbtrace_h_bucket{") % 500, 0, "part of the histograms")
+    equal(text.count("jbtrace_hval_bucket{") % 500, 0, "part of the histograms")
 
 
 def later(text):
@@ -112,6 +112,49 @@ def full_disk(folder):
         full_disk_and_room(folder)
     finally:
         subprocess.run(["umount", folder], check=True)
+
+
+# What promtool has something against: abbreviated units, units that are no base units, types, suffixes, capitals.
+NAMES = """
+metric "jbtrace_declared_total" = @declared;
+BEGIN {
+    $fileName = "x";
+    @h = count(); @s[$fileName] = 5; @m = hist(3); @sec = quantiles(3); @d = "text"; @ms = 1; @kb = count();
+    @x_h_y = 1; @hours = 2; @kilobytes = count(); @gauge = 1; @x_counter_y = 1; @count = 5; @x_sum = 5; @x_total = 5;
+    @y_total = hist(1); @x_bucket = 5; @readBytes = count(); @readNS = 2000000000; @le["x"] = 1; @declared = count();
+    @io["a"] = agg(b = count(), s_ns = sum(5), h = hist(7), mean = s_ns / b);
+    emit("s", pid);
+    exit();
+}"""
+
+
+@case
+def promtool_has_nothing_against_names(folder):
+    need("promtool")
+    path = folder / "m.prom"
+    tracer = Jbtrace("-q", "-f", "prom", "-o", path, "-e", NAMES, armed=False)
+    equal(tracer.wait(SECONDS), 0, f"exit status; {tracer.err}")
+    text = path.read_text(encoding="utf-8")
+    done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    equal((done.returncode, done.stdout + done.stderr), (0, ""), "promtool")
+    for line in ("jbtrace_hval_total 1", 'jbtrace_sval{file_name="x"} 5', 'jbtrace_read_seconds 2', "jbtrace_countval 5",
+                 'jbtrace_io_bval_total{key0="a"} 1', "jbtrace_read_bytes_total 1", "jbtrace_sval_rows_total 1",
+                 "jbtrace_declared_total 1"):
+        check(f"\n{line}\n" in text, f"no {line!r} in {text}")
+
+
+@case
+def declared_names_are_warned_about():
+    """What promtool objects to in a name that the script declares, jbtrace says where it stands."""
+    need("promtool")
+    for name, part in (("my_h", "h"), ("wait_ms_most", "ms"), ("up_hours", "hours"), ("a_kilobytes", "kilobytes"),
+                       ("a_gauge", "gauge"), ("a_seconds", None), ("h", None), ("my_hat", None)):
+        text = f"# HELP {name} x\n# TYPE {name} gauge\n{name} 1\n"
+        done = subprocess.run(["promtool", "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+        tracer = Jbtrace("--dump", "plan", "-e", f'metric "{name}" = @x; BEGIN {{ @x = 1; }}', armed=False)
+        equal(tracer.wait(SECONDS), 0, f"exit status; {tracer.err}")
+        equal(f"warning: '{part}' in the name of a metric" in tracer.err, bool(part), f"{name}: {tracer.err}")
+        equal(done.returncode != 0, bool(part), f"promtool about {name}")
 
 
 @case

@@ -43,8 +43,8 @@ static void test_monotonic(void **state)
 	seek(FD, 3, COUNT);
 	set = collect(e);
 	assert_float_equal(value_of(&set, n, label), 17, 0);
-	assert_int_equal(histogram(&set, "jbtrace_h", label)->count, 17);
-	assert_float_equal(histogram(&set, "jbtrace_h", label)->sum, 1023 + 6 * 100 + 3, 0);
+	assert_int_equal(histogram(&set, "jbtrace_hval", label)->count, 17);
+	assert_float_equal(histogram(&set, "jbtrace_hval", label)->sum, 1023 + 6 * 100 + 3, 0);
 	arena_free(set.arena);
 	exporter_remove(e, traced.run);
 	stop(&traced);
@@ -70,8 +70,8 @@ static void test_deleted_unseen(void **state)
 	seek(FD, 1, COUNT);
 	set = collect(e);
 	assert_float_equal(value_of(&set, "jbtrace_n_total", "4000"), 7, 0);
-	assert_int_equal(histogram(&set, "jbtrace_h", "4000")->count, 7);
-	assert_float_equal(histogram(&set, "jbtrace_h", "4000")->sum, 502, 0);
+	assert_int_equal(histogram(&set, "jbtrace_hval", "4000")->count, 7);
+	assert_float_equal(histogram(&set, "jbtrace_hval", "4000")->sum, 502, 0);
 	arena_free(set.arena);
 	exporter_remove(e, traced.run);
 	stop(&traced);
@@ -136,7 +136,7 @@ static void check_same_bounds(const struct metrics *set, const char *name)
 }
 
 static const char *const histograms[] = { "jbtrace_log", "jbtrace_fine", "jbtrace_lin_seconds",
-					  "jbtrace_q_seconds", "jbtrace_b" };
+					  "jbtrace_q_seconds", "jbtrace_bval" };
 static const char measuring[] =
 	PROBE "{ @log[args.fd] = hist(args.offset); @fine[args.fd] = hist(args.offset, 3);"
 	      "  @lin_us[args.fd] = lhist(args.offset, 0, 1000, 10);"
@@ -247,7 +247,7 @@ static void test_limit(void **state)
 		assert_float_equal(value_of(&set, "jbtrace_n_total", label), fd + 2, 0);
 	}
 	assert_float_equal(value_of(&set, "jbtrace_n_total", "_other"), 20 * 21 / 2 - 15, 0);
-	assert_int_equal(histogram(&set, "jbtrace_h", "_other")->count, 20 * 21 / 2 - 15);
+	assert_int_equal(histogram(&set, "jbtrace_hval", "_other")->count, 20 * 21 / 2 - 15);
 	assert_int_equal(family_of(&set, "jbtrace_g")->series.n, 5);
 	assert_null(series_of(&set, "jbtrace_g", "_other"));
 	assert_float_equal(value_of(&set, "jbtrace_series_dropped", "jbtrace_g"), 15, 0);
@@ -306,7 +306,7 @@ static void test_key_other(void **state)
 	/* Two of a, b and c have places, and the third one is with the real _other. */
 	assert_int_equal(family_of(&set, "jbtrace_n_total")->series.n, 3);
 	assert_float_equal(value_of(&set, "jbtrace_n_total", "_other"), 13, 0);
-	assert_int_equal(histogram(&set, "jbtrace_h", "_other")->count, 13);
+	assert_int_equal(histogram(&set, "jbtrace_hval", "_other")->count, 13);
 	assert_float_equal(value_of(&set, "jbtrace_series_dropped", "jbtrace_n_total"), 1, 0);
 	arena_free(set.arena);
 	seek(FD, 0, DELETE);
@@ -385,12 +385,12 @@ static void test_negative_sum(void **state)
 	(void)state;
 	exporter_add(e, "lseek.jt", traced.run);
 	seek(FD, 100, COUNT);
-	assert_value(e, "jbtrace_s_total", "", 100);
+	assert_value(e, "jbtrace_sval_total", "", 100);
 	seek(FD, -40, COUNT);
-	assert_value(e, "jbtrace_s_total", "", 100);
+	assert_value(e, "jbtrace_sval_total", "", 100);
 	assert_value(e, "jbtrace_k_total", "4000", 100);
 	seek(FD, 50, COUNT);
-	assert_value(e, "jbtrace_s_total", "", 110);
+	assert_value(e, "jbtrace_sval_total", "", 110);
 	assert_value(e, "jbtrace_k_total", "4000", 110);
 	exporter_remove(e, traced.run);
 	stop(&traced);

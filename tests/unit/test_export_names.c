@@ -35,7 +35,7 @@ static void test_two_scripts(void **state)
 	seek(FD, 5, COUNT);
 	seek(FD, 6, COUNT);
 	assert_value(e, "jbtrace_n_total", "4000", 2);
-	assert_value(e, "jbtrace_b_n_total", "4000", 2);
+	assert_value(e, "jbtrace_bval_n_total", "4000", 2);
 	assert_value(e, "seeks_total", "0", 3); /* 2 here, 1 there */
 	assert_value(e, "seeks_total", "10", 1);
 	assert_value(e, "size", "4000", 6);
