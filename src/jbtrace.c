@@ -444,6 +444,7 @@ static struct out_options out_options_of(const struct jb_run_options *options)
 			   .max_total_bytes = files->max_total_bytes },
 		.delimiter = files->delimiter,
 		.no_header = files->no_header,
+		.with_script = options->with_script,
 	};
 }
 

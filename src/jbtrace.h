@@ -99,8 +99,9 @@ struct jb_run_options {
 	int child_go_fd;
 	uint64_t duration_ns; /* end by itself; 0: never */
 	bool quiet, verbose, no_warnings;
-	bool check_only;	       /* pass the kernel's verifier, attach nothing */
-	bool dry_run;		       /* attach, then stop */
+	bool with_script; /* others write to the same place: its output bears its name */
+	bool check_only;  /* pass the kernel's verifier, attach nothing */
+	bool dry_run;	  /* attach, then stop */
 	const volatile int *interrupt; /* not 0: stop attaching; may be set by a signal handler */
 };
 

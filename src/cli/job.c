@@ -138,6 +138,23 @@ void jobs_fini(struct jobs *jobs)
 	jobs->n = 0;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+void jobs_tell_apart(struct jobs *jobs)
+{
+	for (size_t i = 0; i < jobs->n; i++)
+		for (size_t j = 0; j < jobs->n; j++) {
+			const struct job *a = jobs->list[i], *b = jobs->list[j];
+
+			jobs->list[i]->run.with_script |= a != b &&
+							  same_text(a->output, b->output) &&
+							  same_text(a->run.folder, b->run.folder);
+		}
+}
+
 /* --- one script --- */
 
 static int read_single(struct job *job, const struct cli *cli, FILE *messages)

@@ -85,6 +85,8 @@ struct job *jobs_find(const struct jobs *jobs, const char *name, size_t len);
 int jobs_add(struct jobs *jobs, struct job *job, FILE *messages);
 /* The jobs of the command line: -e, the words, -m. 0, or the exit code. */
 int jobs_from_words(struct jobs *jobs, const struct cli *cli, FILE *messages);
+/* Jobs that write to the same place say so in what they write: when it is known where each of them writes. */
+void jobs_tell_apart(struct jobs *jobs);
 /* The options behind `--` to the jobs that they are for. 0, or the exit code. */
 int jobs_share_options(struct jobs *jobs, const struct cli *cli, FILE *messages);
 void jobs_fini(struct jobs *jobs);

@@ -25,6 +25,7 @@ static int open_outputs(struct cli *cli, struct jobs *jobs)
 		run->folder = cli->run.folder;
 		run->files = cli->run.files;
 	}
+	jobs_tell_apart(jobs);
 	return err;
 }
 

@@ -314,6 +314,7 @@ int setup_jobs(struct jobs *jobs, const struct cli *cli, const struct config_val
 			err = add_script(jobs, cli, config, i, messages);
 	if (!err && !jobs->n)
 		err = complain_to(messages, "all scripts of the configuration are disabled");
+	jobs_tell_apart(jobs);
 	return err ? err : jobs_share_options(jobs, cli, messages);
 }
 

@@ -213,6 +213,7 @@ enum printer_flags {
 	PRINTER_MESSAGES =
 		2,	    /* what jbtrace says while it runs is part of the output, as records */
 	PRINTER_TABLES = 4, /* rows are parted by tables (out_row_end): may go to a folder */
+	PRINTER_HEADINGS = 8, /* no record of it says whose it is: a line before them has to */
 };
 
 /* All rows there are: lists of families, each ended by a row with name NULL; the lists end with NULL. */

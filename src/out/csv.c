@@ -14,7 +14,7 @@
 #include "out/tables.h"
 #include "out/utf8.h"
 
-static const char *const time_columns[] = { "timestamp", "time_str" };
+static const char *const own_columns[] = { "timestamp", "time_str", "script", "table" };
 
 struct csv {
 	struct tables tables;
@@ -52,6 +52,12 @@ static void csv_end(struct out *out)
 static char delimiter(const struct out *out)
 {
 	return out->options.delimiter ? out->options.delimiter : ',';
+}
+
+/* How many of own_columns there are: files of a folder say in their names what is in them. */
+static unsigned n_own(const struct out *out)
+{
+	return out->options.with_script && !out->folder ? 4 : 2;
 }
 
 /* --- cells --- */
@@ -161,8 +167,10 @@ static void put_cell(struct out *out, struct csv *csv, const struct value *value
 
 static void put_header(struct buf *header, const struct out *out, struct columns *columns)
 {
-	columns_rename(columns, time_columns, 2);
-	buf_printf(header, "%s%c%s", time_columns[0], delimiter(out), time_columns[1]);
+	columns_rename(columns, own_columns, n_own(out));
+	buf_puts(header, own_columns[0]);
+	for (unsigned i = 1; i < n_own(out); i++)
+		buf_printf(header, "%c%s", delimiter(out), own_columns[i]);
 	for (size_t i = 0; i < columns->list.n; i++) {
 		const char *name = columns->list.data[i].name;
 
@@ -186,6 +194,19 @@ static void put_times(struct out *out, struct csv *csv, int64_t wall_ns)
 	buf_add(out->buf, csv->times.data, csv->times.len);
 }
 
+/* Whose row of what it is, where that is to be said. */
+static void put_names(struct out *out, const struct record *record)
+{
+	const char *name = out_record_name(record);
+
+	if (n_own(out) == 2)
+		return;
+	buf_putc(out->buf, delimiter(out));
+	put_text(out->buf, out->script, strlen(out->script), delimiter(out));
+	buf_putc(out->buf, delimiter(out));
+	put_text(out->buf, name, strlen(name), delimiter(out));
+}
+
 /* The scratch arena is empty afterwards: a map may have a million rows. */
 static void put_row(struct out *out, const struct record *record, struct columns *columns)
 {
@@ -194,6 +215,7 @@ static void put_row(struct out *out, const struct record *record, struct columns
 	const struct column *column;
 
 	put_times(out, csv, wall_ns);
+	put_names(out, record);
 	vec_each (column, &columns->list) {
 		buf_putc(out->buf, delimiter(out));
 		put_cell(out, csv, column->value);

@@ -313,27 +313,32 @@ static void put_value(struct buf *out, const struct record *record, const struct
 
 /* --- records --- */
 
-static void put_type(struct buf *out, const char *type)
+/* The first members; of several scripts in one place also whose record it is. */
+static void put_type(struct out *out, const char *type)
 {
-	buf_puts(out, "{\"type\": ");
-	json_string(out, type, strlen(type));
+	buf_puts(out->buf, "{\"type\": ");
+	json_string(out->buf, type, strlen(type));
+	if (!out->options.with_script)
+		return;
+	buf_puts(out->buf, ", \"script\": ");
+	json_string(out->buf, out->script, strlen(out->script));
 }
 
-static void print_text(struct buf *out, const struct record *record)
+static void print_text(struct out *out, const struct record *record)
 {
 	/* system() has had this name in JSON since before it was called so. */
 	put_type(out, strcmp(record->source, "system") ? record->source : "syscall");
-	buf_puts(out, ", \"data\": ");
-	json_string(out, record->text, record->len);
-	buf_puts(out, "}\n");
+	buf_puts(out->buf, ", \"data\": ");
+	json_string(out->buf, record->text, record->len);
+	buf_puts(out->buf, "}\n");
 }
 
-static void print_value(struct buf *out, const struct record *record)
+static void print_value(struct out *out, const struct record *record)
 {
 	put_type(out, "value");
-	buf_puts(out, ", \"data\": ");
-	put_value(out, record, record->value);
-	buf_puts(out, "}\n");
+	buf_puts(out->buf, ", \"data\": ");
+	put_value(out->buf, record, record->value);
+	buf_puts(out->buf, "}\n");
 }
 
 /* What maps of this shape are called, when their aggregation has no name for them. */
@@ -346,23 +351,23 @@ static const char *family(const struct record *record, bool keyed)
 	return value->kind == VALUE_HIST ? "hist" : "map";
 }
 
-static void print_plain_map(struct buf *out, const struct record *record, bool keyed)
+static void print_plain_map(struct out *out, const struct record *record, bool keyed)
 {
 	struct value shown = record_divided(record, record->value);
 
 	put_type(out, family(record, keyed));
-	buf_puts(out, ", \"data\": {");
-	put_name(out, record->name);
+	buf_puts(out->buf, ", \"data\": {");
+	put_name(out->buf, record->name);
 	if (keyed)
-		put_map(out, record, record->value, record_first_row(record));
+		put_map(out->buf, record, record->value, record_first_row(record));
 	else
-		put_value(out, record, &shown);
-	buf_puts(out, "}}\n");
+		put_value(out->buf, record, &shown);
+	buf_puts(out->buf, "}}\n");
 }
 
 static void put_head(struct out *out, const struct record *record, const char *type)
 {
-	put_type(out->buf, type);
+	put_type(out, type);
 	buf_puts(out->buf, ", \"name\": ");
 	json_string(out->buf, record->name, strlen(record->name));
 	buf_puts(out->buf, ", \"timestamp\": ");
@@ -418,7 +423,7 @@ static void print_map(struct out *out, const struct record *record)
 	if (columns_are_rows(map))
 		print_rows(out, record, keyed);
 	else
-		print_plain_map(out->buf, record, keyed);
+		print_plain_map(out, record, keyed);
 }
 
 static void print_emit(struct out *out, const struct record *record)
@@ -428,35 +433,35 @@ static void print_emit(struct out *out, const struct record *record)
 	buf_puts(out->buf, "}\n");
 }
 
-static void print_count(struct buf *out, const char *type, uint64_t count, const char *what)
+static void print_count(struct out *out, const char *type, uint64_t count, const char *what)
 {
 	put_type(out, type);
-	buf_printf(out, ", \"count\": %" PRIu64 ", \"data\": {\"%s\": %" PRIu64 "}}\n", count, what,
-		   count);
+	buf_printf(out->buf, ", \"count\": %" PRIu64 ", \"data\": {\"%s\": %" PRIu64 "}}\n", count,
+		   what, count);
 }
 
-static void print_message(struct buf *out, const struct record *record)
+static void print_message(struct out *out, const struct record *record)
 {
 	put_type(out, record->source);
-	buf_puts(out, ", \"msg\": ");
-	json_string(out, record->text, record->len);
+	buf_puts(out->buf, ", \"msg\": ");
+	json_string(out->buf, record->text, record->len);
 	if (record->place.file) {
-		buf_puts(out, ", \"filename\": ");
-		json_string(out, record->place.file, strlen(record->place.file));
-		buf_printf(out, ", \"line\": %u, \"col\": %u", record->place.line,
+		buf_puts(out->buf, ", \"filename\": ");
+		json_string(out->buf, record->place.file, strlen(record->place.file));
+		buf_printf(out->buf, ", \"line\": %u, \"col\": %u", record->place.line,
 			   record->place.column);
 	}
-	buf_puts(out, "}\n");
+	buf_puts(out->buf, "}\n");
 }
 
 static void print_line(struct out *out, const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_TEXT:
-		print_text(out->buf, record);
+		print_text(out, record);
 		break;
 	case RECORD_VALUE:
-		print_value(out->buf, record);
+		print_value(out, record);
 		break;
 	case RECORD_MAP:
 		print_map(out, record);
@@ -465,13 +470,13 @@ static void print_line(struct out *out, const struct record *record)
 		print_emit(out, record);
 		break;
 	case RECORD_ATTACHED:
-		print_count(out->buf, "attached_probes", record->count, "probes");
+		print_count(out, "attached_probes", record->count, "probes");
 		break;
 	case RECORD_LOST:
-		print_count(out->buf, "lost_events", record->count, "events");
+		print_count(out, "lost_events", record->count, "events");
 		break;
 	case RECORD_MESSAGE:
-		print_message(out->buf, record);
+		print_message(out, record);
 		break;
 	}
 }

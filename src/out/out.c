@@ -289,29 +289,48 @@ bool out_continues(const struct out *out, uint64_t table)
 	return out->sink && out->sink->last.owner == out && out->sink->last.table == table;
 }
 
+/* Text stands in the buffer already; it belongs before the row that is being made. */
+static void insert(struct out *out, const char *text, size_t len)
+{
+	struct buf *buf = out->buf;
+	size_t begin = out->sink->row_begin;
+
+	buf_room(buf, len);
+	memmove(buf->data + begin + len, buf->data + begin, buf->len - begin + 1);
+	memcpy(buf->data + begin, text, len);
+	buf->len += len;
+}
+
+/* As tail(1) has it for several files. */
+static void insert_heading(struct out *out)
+{
+	struct buf heading = { 0 };
+
+	if (!out->options.with_script || !(out->printer->flags & PRINTER_HEADINGS) ||
+	    out->sink->last.owner == out)
+		return;
+	buf_printf(&heading, "%s==> %s <==\n", out->sink->in_line ? "\n" : "", out->script);
+	insert(out, heading.data, heading.len);
+	buf_fini(&heading);
+}
+
 void out_text_end(struct out *out)
 {
 	uint64_t table = out->table;
 
+	insert_heading(out);
 	if (!table && out->sink->last.owner == out)
 		table = out->sink->last.table;
 	out->table = 0;
 	sink_row_end(out->sink, out, table);
 }
 
-/* The row stands in the buffer already; its header, and an empty line after another table, belong before it. */
+/* With an empty line after another table. */
 static void insert_header(struct out *out, const struct out_table *table)
 {
-	struct buf *buf = out->buf;
-	size_t begin = out->sink->row_begin, len = buf->len - begin;
-	size_t gap = out->sink->last.any, more = gap + table->header_len;
-
-	buf_room(buf, more);
-	memmove(buf->data + begin + more, buf->data + begin, len + 1);
-	if (gap)
-		buf->data[begin] = '\n';
-	memcpy(buf->data + begin + gap, table->header, table->header_len);
-	buf->len += more;
+	insert(out, table->header, table->header_len);
+	if (out->sink->last.any)
+		insert(out, "\n", 1);
 }
 
 void out_row_end(struct out *out, const struct out_table *table, int64_t wall_ns)
@@ -327,7 +346,7 @@ void out_row_end(struct out *out, const struct out_table *table, int64_t wall_ns
 		sink_flush(out->sink, out);
 }
 
-static const char *kind_name(const struct record *record)
+const char *out_record_name(const struct record *record)
 {
 	switch (record->kind) {
 	case RECORD_EMIT:
@@ -346,10 +365,11 @@ static const char *kind_name(const struct record *record)
 
 const char *out_table_name(struct arena *arena, const struct out *out, const struct record *record)
 {
-	const char *name = kind_name(record);
+	const char *name = out_record_name(record);
 
 	if (record->kind == RECORD_EMIT)
-		return name;
+		return out->options.with_script ? arena_printf(arena, "%s_%s", out->script, name)
+						: name;
 	if (*name == '@')
 		name++;
 	return *name ? arena_printf(arena, "%s_%s", out->script, name) : out->script;

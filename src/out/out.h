@@ -71,7 +71,8 @@ struct out_options {
 	struct out_files files;
 	char delimiter; /* between cells; 0: comma */
 	bool no_header;
-	out_tell *tell; /* may be NULL */
+	bool with_script; /* others write there, too: what belongs to this script bears its name */
+	out_tell *tell;	  /* may be NULL */
 	void *tell_arg;
 	int64_t (*wall_ns)(void); /* NULL: CLOCK_REALTIME */
 };
@@ -146,6 +147,8 @@ void out_row_end(struct out *out, const struct out_table *table, int64_t wall_ns
 bool out_continues(const struct out *out, uint64_t table);
 /* Text was added to out->buf that belongs to no table. Only without a folder. */
 void out_text_end(struct out *out);
+/* What a record is of: "@x" of a map, "exec" of an event, "value", "text". */
+const char *out_record_name(const struct record *record);
 /* The name of a record's table: "exec" of an event, "script", "script_io", "script_text". In `arena`. */
 const char *out_table_name(struct arena *arena, const struct out *out, const struct record *record);
 

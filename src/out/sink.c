@@ -44,6 +44,8 @@ static void add_mark(struct sink *sink)
 void sink_row_end(struct sink *sink, struct out *owner, uint64_t table)
 {
 	sink->last = (struct sink_row){ .owner = owner, .table = table, .any = true };
+	if (sink->buf.len > sink->row_begin)
+		sink->in_line = sink->buf.data[sink->buf.len - 1] != '\n';
 	sink->row_begin = sink->buf.len;
 	if (sink->guard)
 		add_mark(sink);

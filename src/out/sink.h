@@ -43,6 +43,7 @@ struct sink {
 	struct sink_guard *guard, own_guard;
 	struct sink_mark *marks; /* with a guard: the rows in the buffer */
 	size_t n_marks, cap_marks;
+	bool in_line;		 /* the last row did not end its line */
 	struct sink_row last;	 /* the row added last */
 	struct sink_row written; /* the last row that is in the file */
 };

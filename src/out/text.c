@@ -99,7 +99,7 @@ static void text_before_maps(struct out *out)
 
 const struct printer printers_text[] = {
 	{ .name = "text",
-	  .flags = PRINTER_RAW,
+	  .flags = PRINTER_RAW | PRINTER_HEADINGS,
 	  .print = text_print,
 	  .before_maps = text_before_maps,
 	  .end = table_end },

@@ -23,6 +23,7 @@ struct header {
 	unsigned n;
 	int64_t last; /* time of the last row under it; 0: it had none */
 	unsigned nth; /* of the tables under it, from 0 */
+	bool named;   /* its rows say whose and of what they are */
 };
 
 struct csv_reader {
@@ -37,6 +38,7 @@ struct csv_reader {
 	struct table *table; /* NULL: not wanted */
 	unsigned n_columns;  /* of the header; 0: there was none yet */
 	bool after_gap;	     /* an empty line came: the next line may be a header */
+	char name[300];	     /* of the table, where rows say it */
 };
 
 /* Names, not data: at least one letter each, and no two the same. */
@@ -102,6 +104,14 @@ static bool same_names(const struct header *header, const struct csv *csv)
 	return true;
 }
 
+/* With several scripts in one stream the rows say whose and of what they are. */
+static bool has_table_names(const struct header *header)
+{
+	return header->n > 4 && strcmp(header->written[1].text, "time_str") == 0 &&
+	       strcmp(header->written[2].text, "script") == 0 &&
+	       strcmp(header->written[3].text, "table") == 0;
+}
+
 /* Made when it is new: a stream of days has few headers, but each of them many times. NULL: too many. */
 static struct header *find_header(struct csv_reader *reader)
 {
@@ -123,6 +133,7 @@ static struct header *find_header(struct csv_reader *reader)
 			(struct field){ arena_strdup(arena, csv->fields[i].text),
 					csv->fields[i].len };
 	fix_names(arena, header->names, header->n);
+	header->named = has_table_names(header);
 	return header;
 }
 
@@ -151,6 +162,9 @@ static struct table *choose_table(struct csv_reader *reader, int64_t time)
 		source_problem(source, PROBLEM_TABLES, reader->header_line, NULL);
 		return NULL;
 	}
+	if (header->named)
+		return source_table(source, reader->name, header->names, header->n,
+				    reader->header_line);
 	at_once = header->last && time && time - header->last < AT_ONCE &&
 		  is_map(header->names, header->n);
 	header->nth = reader->follows_like || at_once ? header->nth + 1 : 0;
@@ -162,6 +176,21 @@ static struct table *choose_table(struct csv_reader *reader, int64_t time)
 	return source_table(source, name, header->names, header->n, reader->header_line);
 }
 
+/* Is the row of another table than the one before, as it says itself? */
+static bool changes_table(struct csv_reader *reader)
+{
+	char name[sizeof(reader->name)];
+
+	if (!reader->header || !reader->header->named)
+		return false;
+	snprintf(name, sizeof(name), "%s: %s", reader->csv.fields[2].text,
+		 reader->csv.fields[3].text);
+	if (strcmp(name, reader->name) == 0)
+		return false;
+	memcpy(reader->name, name, sizeof(name));
+	return true;
+}
+
 static void take_row(struct csv_reader *reader)
 {
 	struct source *source = reader->source;
@@ -171,7 +200,7 @@ static void take_row(struct csv_reader *reader)
 
 	if (!when_stamp(csv->fields[0].text, csv->fields[0].len, &time))
 		time = 0;
-	if (reader->undecided)
+	if (changes_table(reader) || reader->undecided)
 		reader->table = choose_table(reader, time);
 	reader->undecided = false;
 	if (reader->header)

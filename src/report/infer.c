@@ -129,6 +129,17 @@ static void find_time(struct table *table, const struct seen *seen)
 	}
 }
 
+/* Of several scripts in one stream: the table is called by them. */
+static void leave_out_names(struct table *table)
+{
+	static const char *const names[] = { "timestamp", "time_str", "script", "table" };
+
+	for (unsigned i = 0; i < 4; i++)
+		if (table->n_columns < 5 || strcmp(table->columns[i].name, names[i]) != 0)
+			return;
+	table->columns[2].role = table->columns[3].role = ROLE_NONE;
+}
+
 /* --- a histogram of one bucket per row: ...,min,max,count --- */
 
 static bool same_but(const struct field *a, const struct sample_row *b, unsigned n)
@@ -522,6 +533,7 @@ void table_infer(struct table *table)
 	for (unsigned i = 0; i < table->n_real; i++)
 		decide_role(table, i, &seen[i]);
 	find_time(table, seen);
+	leave_out_names(table);
 	if (table->n_real >= 3)
 		find_bucket_rows(table, fields);
 	find_subject(table, seen);

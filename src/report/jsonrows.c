@@ -264,8 +264,21 @@ static void row_begin(struct json_reader *reader, const struct json_node *time)
 
 /* What a record has beside its data. */
 struct head {
-	const struct json_node *type, *name, *time, *data;
+	const struct json_node *type, *name, *time, *data, *script;
 };
+
+/* A table's name: "script: name" where several scripts have written. */
+static const char *full_name(struct json_reader *reader, const struct head *head, const char *name)
+{
+	return head->script ? arena_printf(reader->arena, "%s: %s", head->script->text, name)
+			    : name;
+}
+
+static const char *table_name(struct json_reader *reader, const struct head *head,
+			      const char *fallback)
+{
+	return full_name(reader, head, head->name ? head->name->text : fallback);
+}
 
 static bool take_event(struct json_reader *reader, const struct head *head)
 {
@@ -273,7 +286,7 @@ static bool take_event(struct json_reader *reader, const struct head *head)
 		return false;
 	row_begin(reader, head->time);
 	row_put_object(reader, head->data, NULL);
-	row_finish(reader, head->name ? head->name->text : "event");
+	row_finish(reader, table_name(reader, head, "event"));
 	return true;
 }
 
@@ -289,7 +302,7 @@ static bool take_rows(struct json_reader *reader, const struct head *head)
 			return false;
 		row_begin(reader, head->time);
 		row_put_object(reader, &nodes[at], NULL);
-		row_finish(reader, head->name ? head->name->text : "rows");
+		row_finish(reader, table_name(reader, head, "rows"));
 		arena_reset(reader->arena);
 	}
 	return true;
@@ -308,7 +321,7 @@ static void take_value(struct json_reader *reader, const struct head *head, cons
 		row_put_object(reader, value, NULL);
 	else
 		row_put(reader, mean ? "average" : "value", text_of(reader, value));
-	row_finish(reader, map);
+	row_finish(reader, full_name(reader, head, map));
 	arena_reset(reader->arena);
 }
 
@@ -374,10 +387,13 @@ static bool take_record(struct json_reader *reader)
 	struct head head = { json_member(&reader->json, record, "type"),
 			     json_member(&reader->json, record, "name"),
 			     json_member(&reader->json, record, "timestamp"),
-			     json_member(&reader->json, record, "data") };
+			     json_member(&reader->json, record, "data"),
+			     json_member(&reader->json, record, "script") };
 
 	if (head.name && head.name->kind != JSON_STRING)
 		head.name = NULL;
+	if (head.script && head.script->kind != JSON_STRING)
+		head.script = NULL;
 	if (json_is(head.type, "event"))
 		return take_event(reader, &head);
 	if (json_is(head.type, "rows"))

@@ -100,6 +100,11 @@ class Jbtrace:
         return self.child.out.text().replace(ARMED + "\n", "", 1)
 
     @property
+    def raw(self):
+        """The bytes."""
+        return self.child.out.data.replace(ARMED.encode() + b"\n", b"", 1)
+
+    @property
     def err(self):
         return self.child.err.text()
 

@@ -14,86 +14,30 @@ import json
 import os
 import pathlib
 import re
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
-BUILD = ROOT / os.environ.get("JB_BUILD", "build")
-JBTRACE, SELFCOUNT = str(BUILD / "jbtrace"), str(BUILD / "tests/progs/selfcount")
-ARMED = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
+from jbtest import ARMED, JBTRACE, ROOT, Jbtrace, Skip, case, check, equal, prog, run_cases, wait_until
+
+SELFCOUNT = str(prog("selfcount"))
 INSIDE = "JB_TEST_NAMESPACE"  # set in the process that has a mount namespace of its own
 WAIT_S = 20
-
-
-class Skip(Exception):
-    """Why a test cannot run here."""
-
-
-def check(truth, what):
-    if not truth:
-        raise AssertionError(what)
-
-
-def equal(have, want, what):
-    check(have == want, f"{what}: {have!r:.300}, not {want!r:.300}")
-
-
-def wait_until(condition, what):
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        check(time.monotonic() < deadline, f"waited in vain: {what}")
-        time.sleep(0.01)
-
 
 # --- jbtrace ---
 
 
-def run(script, *options, code=0, text=True):
+def run(script, *options, code=0):
     """A script that ends by itself: its output."""
     done = subprocess.run([JBTRACE, *options, "-e", script], capture_output=True, timeout=WAIT_S, cwd=ROOT, check=False)
-    check(done.returncode == code, f"exit status {done.returncode}: {done.stderr.decode(errors='replace')}")
-    return done.stdout.decode("utf-8") if text else done.stdout
+    equal(done.returncode, code, f"exit status; {done.stderr.decode(errors='replace')}")
+    return done.stdout.decode("utf-8")
 
 
-class Tracer:
-    """A script that runs until it is told to stop. Its messages can be read while it does."""
-
-    def __init__(self, script, *options, stdout=None):
-        self.dir = tempfile.mkdtemp(prefix="jbtrace-test-")
-        self.err = open(f"{self.dir}/err", "w+", encoding="utf-8")
-        self.out = stdout or open(f"{self.dir}/out", "w+b")
-        self.process = subprocess.Popen([JBTRACE, "-v", *options, "-e", script], stdin=subprocess.DEVNULL,
-                                        stdout=self.out, stderr=self.err, cwd=ROOT)
-
-    def messages(self):
-        return pathlib.Path(f"{self.dir}/err").read_text(encoding="utf-8")
-
-    def wait_for(self, text):
-        wait_until(lambda: text in self.messages() or self.process.poll() is not None, text)
-        check(text in self.messages(), f"no {text!r} in {self.messages()}")
-
-    def armed(self):
-        self.wait_for("Attached ")
-        return self
-
-    def stop(self, number=signal.SIGINT):
-        self.process.send_signal(number)
-        return self.process.wait(WAIT_S)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        if self.process.poll() is None:
-            self.process.kill()
-            self.process.wait()
-        self.err.close()
-        self.out.close()
-        shutil.rmtree(self.dir)
+def trace(script, *options):
+    return Jbtrace(*options, "-e", script)
 
 
 def call_target(n):
@@ -115,7 +59,7 @@ def json_lines(text):
         return dict(items)
 
     def constant(name):
-        raise AssertionError(f"{name} is not JSON")
+        check(False, f"{name} is not JSON")
 
     return [json.loads(line, object_pairs_hook=pairs, parse_constant=constant)
             for line in text.split("\n")[:-1] if line != ARMED]
@@ -219,7 +163,8 @@ def truth():
     }
 
 
-def test_json_numbers():
+@case
+def json_numbers():
     want = truth()
     records = json_lines(run(AGGREGATES, "-f", "json"))
     equal(records[0], {"type": "attached_probes", "count": 1, "data": {"probes": 1}}, "first line")
@@ -248,7 +193,8 @@ def test_json_numbers():
         check(abs(value - point * 10) <= point * 10 / 64 + 1, f"p{point} is {value}")
 
 
-def test_csv_numbers():
+@case
+def csv_numbers():
     want = truth()
     tables = csv_tables(run(AGGREGATES, "-f", "csv"))
     # In name order: @avg @by @count @hist @hk @io @lhist @max @min @q @stats @sum
@@ -274,7 +220,8 @@ def test_csv_numbers():
     equal({name: int(bodies[9][0][name]) for name in quantiles}, quantiles, "@q in both formats")
 
 
-def test_text_has_the_same_numbers():
+@case
+def text_has_the_same_numbers():
     text = run(AGGREGATES)
     tables = csv_tables(run(AGGREGATES, "-f", "csv"))
     for name, index in (("@avg", 0), ("@count", 2), ("@max", 7), ("@min", 8), ("@sum", 11)):
@@ -292,7 +239,8 @@ def cumulative(buckets, les):
     return [sum(count for (_, high), count in buckets.items() if high is not None and high <= le) for le in les]
 
 
-def test_prom_numbers():
+@case
+def prom_numbers():
     """The fourth format, by the same truth."""
     want = truth()
     series = {}
@@ -312,7 +260,7 @@ def test_prom_numbers():
         equal(series["jbtrace_io_n_total", key], row["n"], "n")
         equal(series["jbtrace_io_bytes_total", key], row["bytes"], "bytes")
     for metric, buckets, key in [("hist", want["@hist"], ())] + [
-            ("io_h", row["h"], (("key0", 'x,\\"y'), ("key1", str(part)))) for part, row in want["@io"].items()]:
+            ("io_hval", row["h"], (("key0", 'x,\\"y'), ("key1", str(part)))) for part, row in want["@io"].items()]:
         found = {labels[-1][1]: count for (name, labels), count in series.items()
                  if name == f"jbtrace_{metric}_bucket" and labels[:-1] == key}
         les = [float(le) for le in found if le != "+Inf"]
@@ -320,24 +268,19 @@ def test_prom_numbers():
         check(len(les) > 5, "there are buckets")
 
 
-def test_events_are_all_there():
+@case
+def events_are_all_there():
     emit = ADD + ' { emit("add", i = arg0, who = comm); @n = count(); }'
     for form in ("json", "csv"):
-        with Tracer(emit, "-f", form) as tracer:
-            if form == "csv":
-                tracer.armed()
-            else:  # the message is a line of the output
-                wait_until(lambda: os.path.getsize(f"{tracer.dir}/out"), "attached_probes")
-            n = call_target(3000)
-            equal(tracer.stop(), 0, "exit status")
-            tracer.out.seek(0)
-            text = tracer.out.read().decode()
+        tracer = trace(emit, "-f", form)
+        n = call_target(3000)
+        equal(tracer.stop(), 0, "exit status")
         if form == "json":
-            records = json_lines(text)
+            records = json_lines(tracer.out)
             rows = [record["data"] for record in records if record["type"] == "event"]
             counted = records[-1]["data"]["@n"]
         else:
-            tables = csv_tables(text)
+            tables = csv_tables(tracer.out)
             rows, counted = tables[0][1], int(tables[1][1][0]["value"])
         equal([int(row["i"]) for row in rows], list(range(1, n + 1)), f"events in {form}")
         equal({row["who"] for row in rows}, {"selfcount"}, "comm")
@@ -350,7 +293,8 @@ NASTY = (b'quote " comma , backslash \\ newline \n return \r\n tab \t bell \x07 
          b"\xf0\x9f\x98\x80 bad \xff\xfe \xc3( \xe2\x82 cut \xed\xa0\x80 over \xc0\xaf ;:'\x7f ")
 
 
-def test_a_string_of_4_kb():
+@case
+def a_string_of_4_kb():
     payload = (NASTY * 60)[:4095]
     want = payload.decode("utf-8", "backslashreplace")
     script = ('config = { max_strlen = 8192 } tracepoint:syscalls:sys_enter_write /pid == %d/ '
@@ -359,15 +303,10 @@ def test_a_string_of_4_kb():
               "os.write(os.open('/dev/null', os.O_WRONLY), data)", payload.hex()]
     for form in ("text", "json", "csv"):
         child = subprocess.Popen(writer, stdin=subprocess.PIPE)
-        with Tracer(script % child.pid, "-f", form) as tracer:
-            if form == "json":
-                wait_until(lambda: os.path.getsize(f"{tracer.dir}/out"), "attached_probes")
-            else:
-                tracer.armed()
-            child.communicate()
-            equal(tracer.process.wait(WAIT_S), 0, "exit status")
-            tracer.out.seek(0)
-            raw = tracer.out.read()
+        tracer = trace(script % child.pid, "-f", form)
+        child.communicate()
+        equal(tracer.wait(WAIT_S), 0, "exit status")
+        raw = tracer.raw
         if form == "text":
             check(payload in raw, "the bytes of the key, as they are")
             line = raw.split(b"\n")[1]
@@ -385,23 +324,23 @@ def test_a_string_of_4_kb():
             equal(tables[1][1][0]["key0"], want, "key in CSV")
 
 
-def test_lost_events_are_counted():
+@case
+def lost_events_are_counted(folder):
     """A reader that stalls: what is lost and what is read make up all."""
     script = ('BEGIN { @pad = (1, "0123456789012345678901234567890123456789012345678901234567890123"); } '
               'tracepoint:syscalls:sys_enter_getppid /comm == "selfcount"/ '
               '{ emit("g", a = @pad, b = @pad, c = @pad, d = @pad, e = @pad, f = @pad, g = @pad, h = @pad); } '
               "END { clear(@pad); }")
-    read_end, write_end = os.pipe()
-    with Tracer(script, "-f", "json", stdout=os.fdopen(write_end, "wb")) as tracer:
-        tracer.out.close()
-        first = os.read(read_end, 65536)
+    os.mkfifo(folder / "pipe")
+    tracer = Jbtrace("-f", "json", "-o", folder / "pipe", "-e", script, armed=False)
+    with open(folder / "pipe", "rb", buffering=0) as pipe:
+        first = pipe.read(65536)
         done = subprocess.run([SELFCOUNT, "--no-wait", "--getppid", "300000"], capture_output=True, text=True,
                               timeout=WAIT_S, check=True)
         n = int(re.search(r"^getppid (\d+)$", done.stdout, re.M).group(1))
-        tracer.process.send_signal(signal.SIGINT)
-        with os.fdopen(read_end, "rb") as pipe:
-            text = (first + pipe.read()).decode()
-        equal(tracer.process.wait(WAIT_S), 0, "exit status")
+        tracer.child.process.send_signal(signal.SIGINT)
+        text = (first + pipe.readall()).decode()
+    equal(tracer.wait(WAIT_S), 0, "exit status")
     records = json_lines(text)
     events = sum(record["type"] == "event" for record in records)
     lost = sum(record["count"] for record in records if record["type"] == "lost_events")
@@ -431,117 +370,177 @@ def rows_of(folder, table, key="i"):
     return [int(row[key]) for path in files_of(folder, table) for row in read_table(path)]
 
 
-@contextlib.contextmanager
-def folder_of_files():
-    with tempfile.TemporaryDirectory(prefix="jbtrace-test-") as folder:
-        yield folder
+@case
+def a_folder_has_a_file_per_table(folder):
+    script = ADD + ' { emit("add", i = arg0); @sums[comm] = sum(arg0); @ = count(); printf("%d\\n", arg0); }'
+    tracer = trace(script, "-f", "csv", "-o", f"{folder}/new/sub/")
+    equal(os.listdir(f"{folder}/new/sub"), [], "files before the first row")
+    n = call_target(200)
+    wait_until(lambda: glob.glob(f"{folder}/new/sub/add_*.csv"), WAIT_S, "a file")
+    made = time.monotonic()
+    wait_until(lambda: rows_of(f"{folder}/new/sub", "add") == list(range(1, n + 1)), WAIT_S, "all rows while it runs")
+    check(time.monotonic() - made < 1.5, "rows reach the file within a second")
+    equal(tracer.stop(), 0, "exit status")
+    names = sorted(re.sub(r"\d{8}_\d{6}", "TIME", name) for name in os.listdir(f"{folder}/new/sub"))
+    equal(names, ["add_TIME.csv", "stdin_TIME.csv", "stdin_sums_TIME.csv", "stdin_text_TIME.csv"], "files")
+    equal(rows_of(f"{folder}/new/sub", "stdin", "value"), [n], "@")
+    equal(rows_of(f"{folder}/new/sub", "stdin_sums", "value"), [n * (n + 1) // 2], "@sums")
+    equal(rows_of(f"{folder}/new/sub", "stdin_text", "text"), list(range(1, n + 1)), "printf")
 
 
-def test_a_folder_has_a_file_per_table():
-    with folder_of_files() as folder:
-        script = ADD + ' { emit("add", i = arg0); @sums[comm] = sum(arg0); @ = count(); printf("%d\\n", arg0); }'
-        with Tracer(script, "-f", "csv", "-o", folder + "/new/sub/") as tracer:
-            tracer.armed()
-            equal(os.listdir(folder + "/new/sub"), [], "files before the first row")
-            n = call_target(200)
-            wait_until(lambda: glob.glob(folder + "/new/sub/add_*.csv"), "a file")
-            made = time.monotonic()
-            wait_until(lambda: rows_of(folder + "/new/sub", "add") == list(range(1, n + 1)), "all rows while it runs")
-            check(time.monotonic() - made < 1.5, "rows reach the file within a second")
-            equal(tracer.stop(), 0, "exit status")
-        names = sorted(re.sub(r"\d{8}_\d{6}", "TIME", name) for name in os.listdir(folder + "/new/sub"))
-        equal(names, ["add_TIME.csv", "stdin_TIME.csv", "stdin_sums_TIME.csv", "stdin_text_TIME.csv"], "files")
-        equal(rows_of(folder + "/new/sub", "stdin", "value"), [n], "@")
-        equal(rows_of(folder + "/new/sub", "stdin_sums", "value"), [n * (n + 1) // 2], "@sums")
-        equal(rows_of(folder + "/new/sub", "stdin_text", "text"), list(range(1, n + 1)), "printf")
+@case
+def rotation_and_gzip(folder):
+    tracer = trace(ADD + ' { emit("add", i = arg0); }', "-f", "csv", "-o", folder, "--rotate", "4K", "--gzip")
+    n = call_target(2000)
+    equal(tracer.stop(), 0, "exit status")
+    names = os.listdir(folder)
+    check(len(names) > 10, f"many files: {names}")
+    check(all(name.endswith(".csv.gz") for name in names), f"all compressed: {names}")
+    for name in names:
+        with gzip.open(f"{folder}/{name}") as file:
+            check(len(file.read()) <= 4096, f"{name} is within its size")
+    equal(rows_of(folder, "add"), list(range(1, n + 1)), "rows of all files, in order")
 
 
-def test_rotation_and_gzip():
-    with folder_of_files() as folder:
-        with Tracer(ADD + ' { emit("add", i = arg0); }', "-f", "csv", "-o", folder, "--rotate", "4K",
-                    "--gzip") as tracer:
-            tracer.armed()
-            n = call_target(2000)
-            equal(tracer.stop(), 0, "exit status")
-        names = os.listdir(folder)
-        check(len(names) > 10, f"many files: {names}")
-        check(all(name.endswith(".csv.gz") for name in names), f"all compressed: {names}")
-        for name in names:
-            with gzip.open(f"{folder}/{name}") as file:
-                check(len(file.read()) <= 4096, f"{name} is within its size")
-        equal(rows_of(folder, "add"), list(range(1, n + 1)), "rows of all files, in order")
+@case
+def keep(folder):
+    for name, age in (("add_20200101_000000.csv", 8), ("add_20200102_000000.csv.gz", 6), ("other_20200101_000000.csv", 8)):
+        path = pathlib.Path(folder, name)
+        path.write_text("timestamp,time_str,i\n1.000,[x],1\n" * 100, encoding="utf-8")
+        os.utime(path, (time.time() - age * 86400,) * 2)
+    tracer = trace(ADD + ' { emit("add", i = arg0); }', "-f", "csv", "-o", folder, "--keep", "7d", "--keep", "20K",
+                   "--rotate", "4K")
+    n = call_target(3000)
+    equal(tracer.stop(), 0, "exit status")
+    names = sorted(os.listdir(folder))
+    check("other_20200101_000000.csv" in names, "files of other tables stay")
+    check("add_20200101_000000.csv" not in names, "the old one has gone")
+    mine = [name for name in names if name.startswith("add_")]
+    check(sum(os.path.getsize(f"{folder}/{name}") for name in mine) <= 20 * 1024, f"within the limit: {mine}")
+    rows = rows_of(folder, "add")
+    equal(rows, list(range(n - len(rows) + 1, n + 1)), "the newest rows are there")
+    check(len(rows) > 150, "not more was removed than needed")
 
 
-def test_keep():
-    with folder_of_files() as folder:
-        for name, age in (("add_20200101_000000.csv", 8), ("add_20200102_000000.csv.gz", 6), ("other_20200101_000000.csv", 8)):
-            path = pathlib.Path(folder, name)
-            path.write_text("timestamp,time_str,i\n1.000,[x],1\n" * 100, encoding="utf-8")
-            os.utime(path, (time.time() - age * 86400,) * 2)
-        with Tracer(ADD + ' { emit("add", i = arg0); }', "-f", "csv", "-o", folder, "--keep", "7d", "--keep", "20K",
-                    "--rotate", "4K") as tracer:
-            tracer.armed()
-            n = call_target(3000)
-            equal(tracer.stop(), 0, "exit status")
-        names = sorted(os.listdir(folder))
-        check("other_20200101_000000.csv" in names, "files of other tables stay")
-        check("add_20200101_000000.csv" not in names, "the old one has gone")
-        mine = [name for name in names if name.startswith("add_")]
-        check(sum(os.path.getsize(f"{folder}/{name}") for name in mine) <= 20 * 1024, f"within the limit: {mine}")
-        rows = rows_of(folder, "add")
-        equal(rows, list(range(n - len(rows) + 1, n + 1)), "the newest rows are there")
-        check(len(rows) > 150, "not more was removed than needed")
+@case
+def kill_leaves_whole_rows(folder):
+    options = ("-f", "csv", "-o", folder, "--rotate", "64K", "--gzip")
+    tracer = trace(ADD + ' { emit("add", i = arg0); }', *options)
+    caller = subprocess.Popen([SELFCOUNT, "--no-wait", "--add", "20000"], stdout=subprocess.DEVNULL,
+                              stdin=subprocess.DEVNULL)
+    wait_until(lambda: len(glob.glob(f"{folder}/add_*")) > 2, WAIT_S, "some files")
+    tracer.stop(signal.SIGKILL)
+    equal(caller.wait(WAIT_S), 0, "selfcount")
+    with open(files_of(folder, "add")[-1], "rb+") as file:  # the kernel may have stopped within a row, at the end of the last file only
+        whole = file.read().rfind(b"\n") + 1
+        file.truncate(whole)
+    if not whole:
+        os.unlink(files_of(folder, "add")[-1])
+    before = rows_of(folder, "add")
+    equal(before, list(range(1, len(before) + 1)), "rows up to the kill")
+    tracer = trace(ADD + ' { emit("add", i = arg0); }', *options)
+    n = call_target(10)
+    equal(tracer.stop(), 0, "exit status")
+    check(not [name for name in os.listdir(folder) if not name.endswith(".csv.gz")], "what was left is compressed")
+    equal(rows_of(folder, "add"), before + list(range(1, n + 1)), "nothing was lost or doubled by that")
 
 
-def test_kill_leaves_whole_rows():
-    with folder_of_files() as folder:
-        options = ("-f", "csv", "-o", folder, "--rotate", "64K", "--gzip")
-        with Tracer(ADD + ' { emit("add", i = arg0); }', *options) as tracer:
-            tracer.armed()
-            caller = subprocess.Popen([SELFCOUNT, "--no-wait", "--add", "20000"], stdout=subprocess.DEVNULL,
-                                      stdin=subprocess.DEVNULL)
-            wait_until(lambda: len(glob.glob(f"{folder}/add_*")) > 2, "some files")
-            tracer.stop(signal.SIGKILL)
-            equal(caller.wait(WAIT_S), 0, "selfcount")
-        with open(files_of(folder, "add")[-1], "rb+") as file:  # the kernel may have stopped within a row, at the end of the last file only
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
-        if not whole:
-            os.unlink(files_of(folder, "add")[-1])
-        before = rows_of(folder, "add")
-        equal(before, list(range(1, len(before) + 1)), "rows up to the kill")
-        with Tracer(ADD + ' { emit("add", i = arg0); }', *options) as tracer:
-            tracer.armed()
-            n = call_target(10)
-            equal(tracer.stop(), 0, "exit status")
-        check(not [name for name in os.listdir(folder) if not name.endswith(".csv.gz")], "what was left is compressed")
-        equal(rows_of(folder, "add"), before + list(range(1, n + 1)), "nothing was lost or doubled by that")
+@case
+def two_processes_share_a_folder(folder):
+    options = ("-f", "csv", "-o", folder, "--rotate", "2K", "--gzip")
+    script = ADD + ' { emit("add", i = arg0); }'
+    one, two = trace(script, *options), trace(script, *options)
+    n = call_target(3000)
+    equal((one.stop(), two.stop()), (0, 0), "exit statuses")
+    equal([line for line in (one.err + two.err).split("\n") if "output" in line], [], "messages")
+    equal(sorted(rows_of(folder, "add")), sorted(2 * list(range(1, n + 1))), "rows of both")
 
 
-def test_two_processes_share_a_folder():
-    with folder_of_files() as folder:
-        options = ("-f", "csv", "-o", folder, "--rotate", "2K", "--gzip")
-        script = ADD + ' { emit("add", i = arg0); }'
-        with Tracer(script, *options) as one, Tracer(script, *options) as two:
-            one.armed()
-            two.armed()
-            n = call_target(3000)
-            equal((one.stop(), two.stop()), (0, 0), "exit statuses")
-            equal([line for line in (one.messages() + two.messages()).split("\n") if "output" in line], [], "messages")
-        equal(sorted(rows_of(folder, "add")), sorted(2 * list(range(1, n + 1))), "rows of both")
+@case
+def a_folder_that_cannot_be_written(folder):
+    path = pathlib.Path(folder, "file")
+    path.write_text("x", encoding="utf-8")
+    for where, why in ((f"{path}/", "Not a directory"), (f"{path}/sub/", "Not a directory"),
+                       ("/proc/jbtrace/", "No such file")):
+        done = subprocess.run([JBTRACE, "-f", "csv", "-o", where, "-e", "BEGIN { print(1); }"], capture_output=True,
+                              text=True, timeout=WAIT_S, check=False)
+        equal(done.returncode, 1, f"exit status for {where}")
+        check(f"cannot write into folder '{where}': {why}" in done.stderr, done.stderr)
+        check("Attached" not in done.stderr, "told before anything is traced")
 
 
-def test_a_folder_that_cannot_be_written():
-    with folder_of_files() as folder:
-        path = pathlib.Path(folder, "file")
-        path.write_text("x", encoding="utf-8")
-        for where, why in ((f"{path}/", "Not a directory"), (f"{path}/sub/", "Not a directory"),
-                           ("/proc/jbtrace/", "No such file")):
-            done = subprocess.run([JBTRACE, "-f", "csv", "-o", where, "-e", "BEGIN { print(1); }"], capture_output=True,
-                                  text=True, timeout=WAIT_S, check=False)
-            equal(done.returncode, 1, f"exit status for {where}")
-            check(f"cannot write into folder '{where}': {why}" in done.stderr, done.stderr)
-            check("Attached" not in done.stderr, "told before anything is traced")
+# --- several scripts in one place ---
+
+TWINS = {"one": 'BEGIN { emit("tick", n = 1); } interval:ms:50 { @x = 1; @y["k"] = count(); exit(); }',
+         "two": 'BEGIN { emit("tick", n = 2); } interval:ms:50 { @x = 2; @y["k"] = count(); exit(); }'}
+
+
+def run_twins(folder, *options):
+    for name, text in TWINS.items():
+        (folder / f"{name}.jt").write_text(text, encoding="utf-8")
+    done = subprocess.run([JBTRACE, "-q", *options, "-m", ",".join(f"{folder}/{name}.jt" for name in TWINS)],
+                          capture_output=True, text=True, timeout=WAIT_S, check=True)
+    return done.stdout
+
+
+@case
+def whose_record_in_json(folder):
+    found = {}
+    for record in json_lines(run_twins(folder, "-f", "json")):
+        found.setdefault(record["script"], []).append((record["type"], record["data"]))
+    equal(found, {name: [("event", {"n": n}), ("map", {"@x": n}), ("map", {"@y": {"k": 1}})]
+                  for n, name in enumerate(TWINS, 1)}, "records by script")
+    check('"script"' not in run('BEGIN { @x = 1; print(2); }', "-f", "json"), "one script alone says its name")
+
+
+@case
+def whose_row_in_csv(folder):
+    found = {}
+    for row in csv.reader(io.StringIO(run_twins(folder, "-f", "csv"), newline=""), strict=True):
+        if row and row[0] == "timestamp":
+            header = row
+            equal(row[:4], ["timestamp", "time_str", "script", "table"], "first columns")
+        elif row:
+            cells = dict(zip(header, row))
+            found[cells["script"], cells["table"]] = [cells[name] for name in header[4:]]
+    want = {}
+    for n, name in enumerate(TWINS, 1):
+        want.update({(name, "tick"): [str(n)], (name, "@x"): [str(n)], (name, "@y"): ["k", "1"]})
+    equal(found, want, "rows by script and table")
+
+
+@case
+def whose_line_in_text(folder):
+    found, name = {}, None
+    for line in run_twins(folder).split("\n"):
+        heading = re.fullmatch(r"==> (\w+) <==", line)
+        if heading:
+            equal(heading.group(1) != name, True, "a heading says something new")
+            name = heading.group(1)
+        elif line.startswith("@"):
+            found.setdefault(name, []).append(line)
+    equal(found, {name: [f"@x: {n}", "@y[k]: 1"] for n, name in enumerate(TWINS, 1)}, "maps by heading")
+
+
+@case
+def whose_file_in_a_folder(folder):
+    run_twins(folder, "-f", "csv", "-o", f"{folder}/out/")
+    names = {re.sub(r"\d{8}_\d{6}", "TIME", name) for name in os.listdir(folder / "out")}
+    equal(names, {f"{name}_{table}_TIME.csv" for name in TWINS for table in ("tick", "x", "y")}, "files")
+    for n, name in enumerate(TWINS, 1):
+        equal(rows_of(folder / "out", f"{name}_tick", "n"), [n], f"rows of {name}")
+
+
+@case
+def a_report_keeps_scripts_apart(folder):
+    for form in ("json", "csv"):
+        path = folder / f"all.{form}"
+        path.write_text(run_twins(folder, "-f", form), encoding="utf-8")
+        done = subprocess.run([JBTRACE, "report", "-f", "json", path], capture_output=True, text=True, timeout=WAIT_S, check=True)
+        names = {table["name"] for table in json.loads(done.stdout)["tables"]}
+        equal({f"{name}: tick" for name in TWINS} - names, set(), f"tables of {form}: {names}")
+        equal({f"{name}: @x" for name in TWINS} - names, set(), f"tables of {form}: {names}")
+        check("By script" not in done.stdout and '"ranking:script"' not in done.stdout, "a name as a key")
 
 
 # --- a full disk ---
@@ -570,24 +569,23 @@ def small_disk():
 
 def fill_and_make_room(tracer, place):
     """Calls until rows are dropped, room, calls until rows are written again. Returns all calls."""
-    tracer.armed()
     calls = call_target(2000)
-    tracer.wait_for("rows are being dropped")
-    check("no space left on " + place in tracer.messages(), tracer.messages())
+    wait_until(lambda: "rows are being dropped" in tracer.err, WAIT_S, "rows are being dropped")
+    check("no space left on " + place in tracer.err, tracer.err)
     calls += call_target(100)
     os.unlink(f"{place}/filler")
 
     def resumed():
         nonlocal calls
         calls += call_target(3)
-        return "resumed" in tracer.messages()
+        return "resumed" in tracer.err
 
-    wait_until(resumed, "rows are written again")
+    wait_until(resumed, WAIT_S, "rows are written again")
     calls += call_target(20)
     equal(tracer.stop(), 1, "exit status")
-    equal(tracer.messages().count("rows are being dropped"), 1, "told once")
-    equal(tracer.messages().count("resumed, "), 1, "told once")
-    equal(tracer.messages().count("Lost "), 0, "losses in the ring")
+    equal(tracer.err.count("rows are being dropped"), 1, "told once")
+    equal(tracer.err.count("resumed, "), 1, "told once")
+    equal(tracer.err.count("Lost "), 0, "losses in the ring")
     return calls
 
 
@@ -598,23 +596,24 @@ def dropped_of(messages):
     return total
 
 
-def test_full_folder():
-    with small_disk() as place, Tracer(ADD + ' { emit("add", i = arg0); @n = count(); } END { clear(@n); }', "-f", "csv",
-                                       "-o", f"{place}/") as tracer:
+@case
+def full_folder():
+    with small_disk() as place:
+        tracer = trace(ADD + ' { emit("add", i = arg0); @n = count(); } END { clear(@n); }', "-f", "csv", "-o", f"{place}/")
         calls = fill_and_make_room(tracer, place)
         rows = rows_of(place, "add")
-        equal(len(rows) + dropped_of(tracer.messages()), calls, "rows and dropped rows")
+        equal(len(rows) + dropped_of(tracer.err), calls, "rows and dropped rows")
         check(rows[:100] == list(range(1, 101)) and rows[-20:] == list(range(1, 21)), "the rows are the right ones")
         equal(len(glob.glob(f"{place}/add_*")), 1, "it went on in the same file")
 
 
-def test_full_file():
+@case
+def full_file():
     for form in ("csv", "json", "text"):
         script = ADD + (' { printf("row %d of the call\\n", arg0); }' if form == "text" else ' { emit("add", i = arg0); }')
         options = ("-f", form, "-q") if form == "json" else ("-f", form)
-        with small_disk() as place, Tracer(script, *options, "-o", f"{place}/out") as tracer:
-            if form == "json":
-                tracer.armed = lambda: tracer.wait_for("attached p")
+        with small_disk() as place:
+            tracer = trace(script, *options, "-o", f"{place}/out")
             calls = fill_and_make_room(tracer, f"{place}")
             text = pathlib.Path(place, "out").read_text(encoding="utf-8")
             if form == "csv":
@@ -627,28 +626,28 @@ def test_full_file():
                 lines = text[:-2].split("\n")[:-1]  # two newlines stand at the end
                 check(all(re.fullmatch(r"row \d+ of the call", line) for line in lines), "torn rows")
                 rows = [int(line.split()[1]) for line in lines]
-            equal(len(rows) + dropped_of(tracer.messages()), calls, f"rows and dropped rows as {form}")
+            equal(len(rows) + dropped_of(tracer.err), calls, f"rows and dropped rows as {form}")
             equal(rows[-20:], list(range(1, 21)), "the last rows")
 
 
-def test_folder_on_a_disk_that_is_read_only():
+@case
+def folder_on_a_disk_that_is_read_only(place):
     need_namespace()
-    with folder_of_files() as place:
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", place], capture_output=True, text=True,
-                              check=False)
-        if done.returncode:
-            raise Skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
-        try:
-            done = subprocess.run([JBTRACE, "-f", "json", "-o", place, "-e", "BEGIN { print(1); }"], capture_output=True,
-                                  text=True, timeout=WAIT_S, check=False)
-        finally:
-            subprocess.run(["umount", "-l", place], check=True)
-        equal(done.returncode, 1, "exit status")
-        equal(done.stderr, f"jbtrace: error: output: cannot write into folder '{place}': Read-only file system\n", "words")
-        equal(done.stdout, "", "output")
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "ro", "none", place], capture_output=True, text=True,
+                          check=False)
+    if done.returncode:
+        raise Skip(f"cannot mount a tmpfs: {done.stderr.strip()}")
+    try:
+        done = subprocess.run([JBTRACE, "-f", "json", "-o", place, "-e", "BEGIN { print(1); }"], capture_output=True,
+                              text=True, timeout=WAIT_S, check=False)
+    finally:
+        subprocess.run(["umount", "-l", place], check=True)
+    equal(done.returncode, 1, "exit status")
+    equal(done.stderr, f"jbtrace: error: output: cannot write into folder '{place}': Read-only file system\n", "words")
+    equal(done.stdout, "", "output")
 
 
-# --- the runner ---
+# --- mounts that nobody else sees ---
 
 
 def enter_namespace():
@@ -663,33 +662,7 @@ def enter_namespace():
     os.execvp("unshare", ["unshare", "-m", sys.executable, *sys.argv])
 
 
-def main(argv):
-    wanted = argv[1] if len(argv) > 1 else ""
-    tests = [(name[5:].replace("_", " "), function) for name, function in sorted(globals().items())
-             if name.startswith("test_")]
-    tests = [test for test in tests if wanted in f"outputs {test[0]}"]
-    why = "needs root" if os.geteuid() else None if os.path.exists(JBTRACE) else "jbtrace is not built"
-    if why or not tests:
-        if why:
-            print(f"skip: outputs: {why}")
-        print(f"0 passed, 0 failed, {len(tests)} skipped")
-        return 0
-    enter_namespace()
-    passed = failed = skipped = 0
-    for name, function in tests:
-        try:
-            function()
-            passed += 1
-        except Skip as reason:
-            print(f"skip: outputs {name}: {reason}")
-            skipped += 1
-        except (AssertionError, OSError, ValueError, KeyError, IndexError, AttributeError, csv.Error,
-                subprocess.SubprocessError) as error:
-            print(f"FAIL: outputs {name}: {type(error).__name__}: {error}")
-            failed += 1
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv))
+    if not os.geteuid():
+        enter_namespace()
+    sys.exit(run_cases())
