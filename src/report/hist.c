@@ -81,11 +81,21 @@ void hist_add(struct hist *hist, double low, double high, uint64_t count)
 	hist->hint = at;
 }
 
+static void note_extremes(struct hist *hist, double least, double greatest, uint64_t count)
+{
+	if (!count)
+		return;
+	hist->least = hist->observed ? fmin(hist->least, least) : least;
+	hist->greatest = hist->observed ? fmax(hist->greatest, greatest) : greatest;
+	hist->observed += count;
+}
+
 void hist_observe(struct hist *hist, double value)
 {
 	double size = fabs(value), low, high;
 	int exponent;
 
+	note_extremes(hist, value, value, 1);
 	if (size < 1e-12) {
 		hist_add(hist, 0, 1e-12, 1);
 		return;
@@ -104,6 +114,7 @@ void hist_merge(struct hist *into, const struct hist *from)
 	for (uint32_t i = 0; i < from->n; i++)
 		hist_add(into, from->buckets[i].low, from->buckets[i].high, from->buckets[i].count);
 	into->left_out += from->left_out;
+	note_extremes(into, from->least, from->greatest, from->observed);
 }
 
 bool hist_shrank(const struct hist *last, const struct hist *now)
@@ -222,7 +233,7 @@ static double quantile_overlapping(const struct hist *hist, double target, enum 
 	return high;
 }
 
-double hist_quantile(const struct hist *hist, double q, enum hist_bound *bound)
+static double quantile(const struct hist *hist, double q, enum hist_bound *bound)
 {
 	double target = q * (double)hist->total, before = 0;
 
@@ -239,6 +250,15 @@ double hist_quantile(const struct hist *hist, double q, enum hist_bound *bound)
 		before += (double)bucket->count;
 	}
 	return NAN;
+}
+
+double hist_quantile(const struct hist *hist, double q, enum hist_bound *bound)
+{
+	double value = quantile(hist, q, bound);
+
+	if (!hist->observed || hist->observed < hist->total)
+		return value;
+	return fmin(fmax(value, hist->least), hist->greatest);
 }
 
 void hist_range(const struct hist *hist, double *low, double *high)

@@ -24,6 +24,9 @@ struct hist {
 	uint32_t hint;	   /* where the last one was added */
 	uint64_t total;	   /* of all counts */
 	uint64_t left_out; /* counts for which there was no bucket left */
+	uint64_t
+		observed; /* of all counts: by hist_observe; the numbers were from least to greatest */
+	double least, greatest;
 };
 
 /* `{0}` is an empty histogram. */
@@ -48,7 +51,7 @@ enum hist_bound { HIST_EXACT, HIST_AT_MOST, HIST_AT_LEAST };
 
 /*
  * The value below which the share q (0..1) of the counts lies, counts being spread evenly within their bucket. A bucket that
- * holds one integer only gives that integer. NAN when the histogram is empty.
+ * holds one integer only gives that integer; numbers that were all observed bound it. NAN when the histogram is empty.
  */
 double hist_quantile(const struct hist *hist, double q, enum hist_bound *bound);
 /* How many of the counts lie below x, spread evenly within their bucket. */

@@ -152,6 +152,26 @@ static bool has_column(const struct report_run *run, const char *name, struct ne
 	return false;
 }
 
+/* Names of all columns, each once: "comm, pid and count". */
+static const char *list_columns(const struct report_run *run)
+{
+	struct strmap *names = strmap_new(run->arena);
+	const char *list = "";
+	size_t n;
+
+	for (const struct table *table = run->tables; table; table = table->next)
+		for (unsigned i = 0; i < table->n_columns; i++)
+			strmap_put(names, table->columns[i].name, names);
+	n = strmap_len(names);
+	for (size_t i = 0; i < n; i++)
+		list = arena_printf(run->arena, "%s%s'%s'", list,
+				    !i		? ""
+				    : i + 1 < n ? ", "
+						: " and ",
+				    strmap_at(names, i, NULL));
+	return list;
+}
+
 static int check_column(const struct report_run *run, const char *option, const char *name)
 {
 	struct nearest nearest;
@@ -162,7 +182,8 @@ static int check_column(const struct report_run *run, const char *option, const 
 		return report_complain(run->messages,
 				       "%s: no table has a column '%s'; did you mean '%s'?", option,
 				       name, nearest.best);
-	return report_complain(run->messages, "%s: no table has a column '%s'", option, name);
+	return report_complain(run->messages, "%s: no table has a column '%s', but %s", option,
+			       name, list_columns(run));
 }
 
 static int check_names(const struct report_run *run, const char *option,

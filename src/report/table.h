@@ -78,7 +78,7 @@ struct tally {
 	struct groups *groups; /* by dim */
 	struct timeline timeline;
 	uint64_t decades
-		[DECADES]; /* rows by size of the main number: 0, 1-9, 10-99, ...; [1] is below 1 */
+		[DECADES]; /* rows by size of the main number: [0] below 0, [1] 0, [2] between 0 and 1, then 1-9, 10-99, ... */
 	uint64_t size_rows[SIZE_CLASSES]; /* requests by their size */
 	long double size_bytes[SIZE_CLASSES];
 };

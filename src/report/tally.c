@@ -115,10 +115,10 @@ static void add_groups(struct table *table, struct tally *tally)
 /* 0: 0; 1: below 1; 2: 1 to 9; 3: 10 to 99; ... */
 static unsigned decade_of(double number)
 {
-	unsigned decade = 1;
+	unsigned decade = 2;
 
 	if (number <= 0)
-		return 0;
+		return number == 0;
 	for (double end = 1; number >= end && decade + 1 < DECADES; end *= 10)
 		decade++;
 	return decade;

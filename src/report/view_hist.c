@@ -137,6 +137,7 @@ void view_latency(struct view *view, struct part *part, const struct table *tabl
 static void put_decades(struct view *view, struct part *part, const struct table *table,
 			const struct tally *tally)
 {
+	static const char *const small[] = { "below 0", "0", "between 0 and 1" };
 	struct block *grid;
 	uint64_t sum = 0;
 	unsigned used = 0;
@@ -160,12 +161,12 @@ static void put_decades(struct view *view, struct part *part, const struct table
 
 		if (!tally->decades[i])
 			continue;
-		if (i < 2) {
-			buf_puts(&name, i ? "below 1" : "0");
+		if (i < 3) {
+			buf_puts(&name, small[i]);
 		} else {
-			number_put(&name, powl(10, i - 2));
+			number_put(&name, powl(10, i - 3));
 			buf_puts(&name, " to ");
-			number_put(&name, powl(10, i - 1) - 1);
+			number_put(&name, powl(10, i - 2) - 1);
 		}
 		row = grid_row(view->doc, grid);
 		row[0] = cell_text(arena_strdup(view->doc->arena, name.data));

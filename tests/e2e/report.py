@@ -352,6 +352,21 @@ def sizes(tmp):
 
 
 @case
+def small_numbers(tmp):
+    """Rows that count nothing, or backwards; quantiles that no row has reached."""
+    path = write_csv(tmp / "a.csv", ("comm", "count", "lat_us"), [(T0 + n, "a", count, lat) for n, (count, lat) in enumerate(
+        ((-7, 7), (0, 1), (3, 1), (0, 7), (0.5, 7), (20, 1), (8, 3)))])
+    table = one(path)
+    same({row["class"]: row["rows"] for row in table.rows("distribution")},
+         {"below 0": 1, "0": 2, "between 0 and 1": 1, "1 to 9": 2, "10 to 99": 1}, "rows by count")
+    rows = one(write_csv(tmp / "b.csv", ("comm", "lat_us"), [(T0 + n, "a", lat) for n, lat in enumerate((7, 1, 1, 7, 7, 3))]))
+    check(rows.rows("quantiles:lat_us:comm"), "no quantiles")
+    for row in rows.rows("quantiles:lat_us:comm"):
+        same(row["max"], 7, "the greatest")
+        check(all(1 <= row[name] <= 7 for name in ("p50", "p90", "p99")), f"quantiles: {row}")
+
+
+@case
 def bucket_rows(tmp):
     """A histogram as one row per bucket, with open ends; and the same column names without one."""
     dice = random.Random(6)
@@ -881,6 +896,9 @@ def huge_field(tmp):
 
 @case
 def usage(tmp):
+    columns = write_csv(tmp / "columns.csv", ("comm", "count"), [(T0, "a", 1)])
+    said = run("--by", "nosuch", columns).err
+    check("no table has a column 'nosuch', but 'timestamp', 'time_str', 'comm' and 'count'" in said, said)
     path = write_csv(tmp / "syscall.csv", SYSCALL, syscall_rows(21, steps=3))
     cases = {
         ("--by", "com"): "did you mean 'comm'?",

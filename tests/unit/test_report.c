@@ -494,8 +494,34 @@ static void hist_observed(void **state)
 
 		assert_true(fabs(hist_quantile(&hist, q, &bound) / exact - 1) < 0.016);
 	}
+	assert_float_equal(hist_quantile(&hist, 1, &bound), values[N - 1], 0);
+	assert_true(hist_quantile(&hist, 0, &bound) >= values[0]);
 	hist_fini(&hist);
 	free(values);
+}
+
+/* No quantile lies beyond what was observed, also after a merge; what came as a bucket is not bounded by that. */
+static void hist_extremes(void **state)
+{
+	struct hist ones = { 0 }, sevens = { 0 };
+	enum hist_bound bound;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		hist_observe(&ones, 1);
+		hist_observe(&sevens, 7);
+	}
+	assert_float_equal(hist_quantile(&ones, 1, &bound), 1, 0);
+	assert_float_equal(hist_quantile(&ones, 0.5, &bound), 1, 0);
+	assert_float_equal(hist_quantile(&sevens, 0.99, &bound), 7, 0);
+	hist_merge(&sevens, &ones);
+	assert_float_equal(hist_quantile(&sevens, 0.1, &bound), 1, 1.0 / 64);
+	assert_true(hist_quantile(&sevens, 0, &bound) >= 1);
+	assert_float_equal(hist_quantile(&sevens, 1, &bound), 7, 0);
+	hist_add(&sevens, 16, 32, 6);
+	assert_true(hist_quantile(&sevens, 1, &bound) > 7);
+	hist_fini(&ones);
+	hist_fini(&sevens);
 }
 
 static void hist_running(void **state)
@@ -529,7 +555,8 @@ int main(void)
 		cmocka_unit_test(numbers_read),	 cmocka_unit_test(numbers_shown),
 		cmocka_unit_test(hist_texts),	 cmocka_unit_test(hist_quantiles),
 		cmocka_unit_test(hist_merging),	 cmocka_unit_test(hist_overlapping),
-		cmocka_unit_test(hist_observed), cmocka_unit_test(hist_running),
+		cmocka_unit_test(hist_observed), cmocka_unit_test(hist_extremes),
+		cmocka_unit_test(hist_running),
 
 	};
 
