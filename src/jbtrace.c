@@ -501,6 +501,8 @@ struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options 
 		.duration_ns = options.duration_ns,
 		.name = options.name,
 		.file = options.file,
+		.max_series = options.max_series,
+		.expire_ns = options.expire_ns,
 		.out = out_options_of(&options),
 		.messages = options.messages ? options.messages : stderr,
 		.interrupt = options.interrupt,

@@ -94,7 +94,9 @@ struct jb_run_options {
 	struct jb_files files;
 	const char *
 		file; /* prom: instead of out_fd, a regular file that is replaced as a whole; NULL: none */
-	FILE *messages; /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	FILE *messages;	     /* "Attached 3 probes", losses, warnings; NULL: stderr */
+	unsigned max_series; /* prom: as struct jb_listen has them */
+	uint64_t expire_ns;
 	/* One byte is written here once everything is attached; -1: the caller lets the child go and ends it himself. */
 	int child_go_fd;
 	uint64_t duration_ns; /* end by itself; 0: never */

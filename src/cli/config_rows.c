@@ -72,7 +72,7 @@ static const struct config_row retention_rows[] = {
 };
 
 static const struct config_row output_rows[] = {
-	{ .key = "format", .kind = CONFIG_TEXT, AT(config_output, format), .help = "text, json, csv, as with -f", .wants = want_format },
+	{ .key = "format", .kind = CONFIG_TEXT, AT(config_output, format), .help = "text, json, csv, prom, as with -f", .wants = want_format },
 	{ .key = "file", .kind = CONFIG_PATH, AT(config_output, file), .help = "append to this file; SIGHUP opens it anew", .wants = want_not_empty },
 	{ .key = "folder", .kind = CONFIG_PATH, AT(config_output, folder), .help = "a file per table in this folder (csv, json)", .wants = want_not_empty },
 	{ .key = "rotation", SECTION(config_rotation, rotation_rows), AT(config_output, rotation), .help = "when new files are begun in the folder" },

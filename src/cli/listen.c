@@ -122,26 +122,45 @@ int set_series(struct cli *cli, const char *value)
 	if (*value < '0' || *value > '9' || *end || !n || n > SERIES_MAX)
 		return complain("--series wants a number from 1 to %d, not '%s'", SERIES_MAX,
 				value);
-	cli->listen.max_series = (unsigned)n;
+	cli->listen.max_series = cli->run.max_series = (unsigned)n;
 	return 0;
 }
 
 int set_expire(struct cli *cli, const char *value)
 {
-	if (parse_time(value, &cli->listen.expire_ns))
+	if (parse_time(value, &cli->listen.expire_ns)) {
+		cli->run.expire_ns = cli->listen.expire_ns;
 		return 0;
+	}
 	return complain("--expire wants a time such as 30s or 5m, not '%s'", value);
+}
+
+/* What was said in vain: only the first of it. */
+static int check_needed(const struct cli *cli)
+{
+	const struct jb_listen *listen = &cli->listen;
+	const char *option = listen->user	 ? "--listen-user"
+			     : listen->cert_file ? "--tls-cert"
+			     : listen->key_file	 ? "--tls-key"
+						 : NULL;
+	bool is_prom = cli->run.format && strcmp(cli->run.format, "prom") == 0;
+
+	if (cli->listens)
+		return 0;
+	if (option)
+		return complain("%s is for --listen", option);
+	if (is_prom || (!listen->max_series && !listen->expire_ns))
+		return 0;
+	return complain("%s is for --listen and -f prom",
+			listen->max_series ? "--series" : "--expire");
 }
 
 int open_listen(struct cli *cli, struct jb_session *session)
 {
-	const struct jb_listen *listen = &cli->listen;
-	int err;
+	int err = check_needed(cli);
 
-	if (!cli->listens && (listen->user || listen->cert_file || listen->key_file ||
-			      listen->max_series || listen->expire_ns))
-		return complain("--listen-user, --tls-cert, --tls-key, --series and --expire are "
-				"for --listen");
+	if (err)
+		return err;
 	if (!cli->listens || cli->run.check_only || cli->run.dry_run)
 		return 0;
 	cli->listen.sz = sizeof(cli->listen);

@@ -164,7 +164,11 @@ static int pidns_of_process(struct reading *reading, uint64_t pid)
 	snprintf(path, sizeof(path), "/proc/%" PRIu64 "/ns/pid", pid);
 	reading->filter->number = inode_of(path);
 	if (!reading->filter->number)
-		return refuse(reading, -ESRCH, "there is no process %" PRIu64, pid);
+		return refuse(reading, -ESRCH,
+			      "%" PRIu64
+			      " is neither the inode of a pid namespace nor the number of a "
+			      "process in one",
+			      pid);
 	return 0;
 }
 

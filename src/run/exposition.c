@@ -88,16 +88,19 @@ static int check_place(struct run *run, const char *path)
 	return err;
 }
 
-static struct exposition *exposition_new(const char *path, int fd)
+static struct exposition *exposition_new(const struct run_options *said)
 {
-	const struct export_options options = { .max_series = MAX_SERIES, .expire_ns = EXPIRE_NS };
+	const struct export_options options = {
+		.max_series = said->max_series ? said->max_series : MAX_SERIES,
+		.expire_ns = said->expire_ns ? said->expire_ns : EXPIRE_NS,
+	};
 	struct arena *arena = arena_new();
 	struct exposition *e = arena_new_of(arena, struct exposition);
 
 	e->arena = arena;
 	e->exporter = exporter_new(&options);
-	e->fd = fd;
-	e->path = path ? arena_strdup(arena, path) : NULL;
+	e->fd = said->out.fd;
+	e->path = said->file ? arena_strdup(arena, said->file) : NULL;
 	return e;
 }
 
@@ -118,7 +121,7 @@ int exposition_open(struct run *run)
 		return 0;
 	err = path ? check_place(run, path) : 0;
 	if (!err)
-		join(run, exposition_new(path, run->options.out.fd));
+		join(run, exposition_new(&run->options));
 	return err;
 }
 

@@ -24,6 +24,8 @@ struct run_options {
 	struct out_options out; /* but for whom it tells, which is `messages` */
 	const char *name;	/* the script's; NULL: "stdin" */
 	const char *file;	/* an exposition is written to it instead of out.fd; NULL: none */
+	unsigned max_series;	/* of each of its metrics; 0: the usual */
+	uint64_t expire_ns;	/* of processes that are gone; 0: the usual */
 	FILE *messages;		/* "Attached N probes", losses, warnings: stderr */
 	bool dry_run;		/* attach, then stop: no begin, no end, no output */
 	const volatile int

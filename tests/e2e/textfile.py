@@ -158,6 +158,23 @@ def declared_names_are_warned_about():
 
 
 @case
+def series_are_limited(folder):
+    """As with --listen; what is for --listen alone says so, and names what was given only."""
+    path = folder / "m.prom"
+    script = "BEGIN { for ($i : 0..9) { @n[$i] = sum($i + 1); } exit(); }"
+    tracer = Jbtrace("-q", "-f", "prom", "--series", "3", "--expire", "1s", "-o", path, "-e", script, armed=False)
+    equal(tracer.wait(SECONDS), 0, f"exit status; {tracer.err}")
+    found = {label: int(n) for label, n in
+             re.findall(r'^jbtrace_n_total\{i="(\w+)"\} (\d+)$', path.read_text(encoding="utf-8"), re.M)}
+    equal(found, {"8": 9, "7": 8, "6": 7, "_other": 21}, "series")
+    for words, said in ((("--series", "3"), "--series is for --listen and -f prom"),
+                        (("--expire", "3s"), "--expire is for --listen and -f prom"),
+                        (("--tls-key", "x", "-f", "prom"), "--tls-key is for --listen")):
+        tracer = Jbtrace("-q", *words, "-e", script, armed=False)
+        equal((tracer.wait(SECONDS), tracer.err), (1, f"jbtrace: error: {said}\n"), f"{words}")
+
+
+@case
 def links_are_followed(folder):
     """Through two of them, one relative; the second leads to a file that is not there at first."""
     (folder / "real").mkdir()
