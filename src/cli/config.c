@@ -197,7 +197,7 @@ static bool name_scripts(struct config *config, const yaml_node_t *root)
 					       map->names[i]);
 	}
 	map->n = texts->n;
-	return !config->n_errors;
+	return true;
 }
 
 /* --- loading --- */
@@ -237,6 +237,7 @@ static bool load_values(struct config *config)
 				   YAML(cyaml_strerror)(err)),
 		       false;
 	config->values->has_listen = config_find(config, root, "listen") != NULL;
+	config->values->origin = config;
 	finish_rows(config, root, config_rows, config->values);
 	return name_scripts(config, root);
 }
@@ -251,13 +252,22 @@ static void set_folder(struct config *config, const char *path)
 		config->folder[slash == path ? 1 : slash - path] = '\0';
 }
 
-struct config *config_parse(const char *name, const char *text, size_t len, FILE *messages)
+/* Is what was found enough to go on? */
+static bool may_load(const struct config *config)
+{
+	return !config->n_errors ||
+	       (config->wants_all && !config->is_broken && config->n_errors < CONFIG_ERRORS_MAX);
+}
+
+static struct config *parse(const char *name, const char *text, size_t len, FILE *messages,
+			    bool wants_all)
 {
 	struct config *config = calloc(1, sizeof(*config));
 
 	if (!config)
 		abort();
 	config->messages = messages;
+	config->wants_all = wants_all;
 	set_folder(config, name);
 	config->text = config_keep(config, len + 1);
 	memcpy(config->text, text, len);
@@ -269,14 +279,19 @@ struct config *config_parse(const char *name, const char *text, size_t len, FILE
 		.sz = sizeof(config->source), .name = config->name, .text = config->text, .len = len
 	};
 	if (yaml_api_open(&config->api, messages) && config_read_yaml(config) &&
-	    config_check(config) && load_values(config))
+	    (config_check(config) || may_load(config)) && load_values(config) && may_load(config))
 		return config;
 	fflush(messages);
 	config_free(config);
 	return NULL;
 }
 
-struct config *config_load(const char *path, FILE *messages)
+struct config *config_parse(const char *name, const char *text, size_t len, FILE *messages)
+{
+	return parse(name, text, len, messages, false);
+}
+
+static struct config *load(const char *path, FILE *messages, bool wants_all)
 {
 	struct text text = { 0 };
 	struct config *config = NULL;
@@ -286,10 +301,58 @@ struct config *config_load(const char *path, FILE *messages)
 			complain_to(messages, "'%s' is too large for a configuration: %zu bytes",
 				    path, text.len);
 		else
-			config = config_parse(path, text.bytes, text.len, messages);
+			config = parse(path, text.bytes, text.len, messages, wants_all);
 	}
 	text_fini(&text);
 	return config;
+}
+
+struct config *config_load(const char *path, FILE *messages)
+{
+	return load(path, messages, false);
+}
+
+struct config *config_load_all(const char *path, FILE *messages, unsigned *n_mistakes)
+{
+	struct config *config = load(path, messages, true);
+
+	*n_mistakes = config ? config->n_errors : 1;
+	return config;
+}
+
+/* The key itself, where config_find gives its value. */
+static const yaml_node_t *find_key(struct config *config, const yaml_node_t *mapping,
+				   const char *key)
+{
+	yaml_node_pair_t *pair = mapping ? mapping->data.mapping.pairs.start : NULL;
+
+	for (; mapping && pair < mapping->data.mapping.pairs.top; pair++) {
+		const yaml_node_t *node = config_node(config, pair->key);
+
+		if (node->type == YAML_SCALAR_NODE && strcmp(config_scalar(node), key) == 0)
+			return node;
+	}
+	return NULL;
+}
+
+void config_tell_param(struct config *config, const char *script, const char *param,
+		       const char *const *declared, size_t n, FILE *messages)
+{
+	const struct yaml_api *api = &config->api;
+	const yaml_node_t *at = YAML(yaml_document_get_root_node)(&config->document), *key;
+	const char *near = jb_nearest(param, declared, n);
+	char hint[512] = "it declares: ";
+
+	at = config_find(config, config_find(config, at, "scripts"), script);
+	key = find_key(config, at ? config_find(config, at, "params") : NULL, param);
+	for (size_t i = 0; i < n; i++)
+		snprintf(hint + strlen(hint), sizeof(hint) - strlen(hint), "%s%s", i ? ", " : "",
+			 declared[i]);
+	if (near)
+		snprintf(hint, sizeof(hint), "did you mean '%s'?", near);
+	config->messages = messages;
+	config_mistake(config, key ? key : at, n ? hint : NULL,
+		       "the script '%s' has no parameter '%.100s'", script, param);
 }
 
 const struct config_values *config_values(const struct config *config)

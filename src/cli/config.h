@@ -103,7 +103,8 @@ struct config_values {
 	struct config_listen *listen;
 	struct config_log *log;
 	struct config_service *service;
-	bool has_listen; /* the section was there: serving is wanted */
+	bool has_listen;       /* the section was there: serving is wanted */
+	struct config *origin; /* for mistakes that show when scripts are read */
 };
 
 struct config;
@@ -117,6 +118,13 @@ struct config *config_load(const char *path, FILE *messages);
 struct config *config_parse(const char *name, const char *text, size_t len, FILE *messages);
 const struct config_values *config_values(const struct config *config);
 void config_free(struct config *config);
+/*
+ * The same, but what is said well is there beside mistakes, whose number is in *n_mistakes. NULL: nothing can be made of it.
+ */
+struct config *config_load_all(const char *path, FILE *messages, unsigned *n_mistakes);
+/* The script does not declare this parameter, but those (a list of `n`). To `messages`, at its line. */
+void config_tell_param(struct config *config, const char *script, const char *param,
+		       const char *const *declared, size_t n, FILE *messages);
 /* Every key, what it wants, and what it is for. */
 void config_help(FILE *out);
 

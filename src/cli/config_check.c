@@ -247,9 +247,11 @@ static bool check_key(struct config *config, const yaml_node_t *mapping,
 {
 	const yaml_node_t *key = config_node(config, pair->key);
 
-	if (key->type == YAML_SCALAR_NODE)
-		return is_first(config, mapping, pair);
-	config_mistake(config, key, NULL, "a key is to be a word");
+	if (key->type == YAML_SCALAR_NODE && is_first(config, mapping, pair))
+		return true;
+	if (key->type != YAML_SCALAR_NODE)
+		config_mistake(config, key, NULL, "a key is to be a word");
+	config->is_broken = true;
 	return false;
 }
 
@@ -292,6 +294,7 @@ static bool check_entry(struct config *config, const yaml_node_t *key, const yam
 {
 	const char *name = config_scalar(key), *wanted = row->wants ? row->wants(name) : NULL;
 	struct config_row text = { .key = name, .kind = CONFIG_TEXT };
+	bool good;
 
 	if (wanted)
 		return tell_kind(config, key, row->key, wanted), false;
@@ -306,10 +309,16 @@ static bool check_entry(struct config *config, const yaml_node_t *key, const yam
 	}
 	if (node->type != YAML_MAPPING_NODE)
 		return tell_kind(config, node, name, "a mapping with its settings"), false;
-	if (!check_mapping(config, node, row->rows, false, &field->value))
-		return false;
+	good = check_mapping(config, node, row->rows, false, &field->value);
 	field->value.data_size = (uint32_t)row->size;
-	return true;
+	return good;
+}
+
+/* A field with a mistake says nothing, unless it is a mapping: then the mistake has been left out of that. */
+static void leave_out(cyaml_schema_field_t *field)
+{
+	if (field->value.type != CYAML_MAPPING)
+		*field = (cyaml_schema_field_t){ 0 };
 }
 
 static bool check_named(struct config *config, const yaml_node_t *node,
@@ -328,10 +337,12 @@ static bool check_named(struct config *config, const yaml_node_t *node,
 	for (size_t i = 0; i < n; i++) {
 		cyaml_schema_field_t *entry = &fields[n_fields];
 
-		good = check_key(config, node, &pairs[i]) &&
-		       check_entry(config, config_node(config, pairs[i].key),
-				   config_node(config, pairs[i].value), row, entry) &&
-		       good;
+		if (!check_key(config, node, &pairs[i]) ||
+		    !check_entry(config, config_node(config, pairs[i].key),
+				 config_node(config, pairs[i].value), row, entry)) {
+			leave_out(entry);
+			good = false;
+		}
 		entry->data_offset = (uint32_t)(i * sizeof(void *));
 		n_fields += entry->key != NULL;
 	}
@@ -344,6 +355,8 @@ static bool check_named(struct config *config, const yaml_node_t *node,
 static bool check_value(struct config *config, const yaml_node_t *node,
 			const struct config_row *row, cyaml_schema_field_t *field)
 {
+	bool good;
+
 	field->key = row->key;
 	field->data_offset = (uint32_t)row->offset;
 	if (row->kind >= CONFIG_TEXTS && config_is_null(node)) {
@@ -364,10 +377,9 @@ static bool check_value(struct config *config, const yaml_node_t *node,
 	case CONFIG_SECTION:
 		if (node->type != YAML_MAPPING_NODE)
 			return tell_kind(config, node, row->key, "a mapping"), false;
-		if (!check_mapping(config, node, row->rows, false, &field->value))
-			return false;
+		good = check_mapping(config, node, row->rows, false, &field->value);
 		field->value.data_size = (uint32_t)row->size;
-		return true;
+		return good;
 	case CONFIG_NAMED:
 		if (row->list_offset && node->type == YAML_SEQUENCE_NODE) {
 			struct config_row names = *row;
@@ -420,8 +432,11 @@ static bool check_mapping(struct config *config, const yaml_node_t *node,
 			good = false;
 			continue;
 		}
-		good &= check_value(config, config_node(config, pairs[i].value), row,
-				    &fields[n_fields]);
+		if (!check_value(config, config_node(config, pairs[i].value), row,
+				 &fields[n_fields])) {
+			leave_out(&fields[n_fields]);
+			good = false;
+		}
 		n_fields += fields[n_fields].key != NULL;
 	}
 	make_mapping(value, fields, 0);
@@ -438,12 +453,14 @@ bool config_check(struct config *config)
 			    "%s says nothing: it needs at least `scripts:` and a name",
 			    config->name);
 		config->n_errors++;
+		config->is_broken = true;
 		return false;
 	}
 	if (root->type != YAML_MAPPING_NODE) {
 		config_mistake(config, root,
 			       "such as `scripts:` and, indented, the names of scripts",
 			       "a configuration is a mapping of keys to values");
+		config->is_broken = true;
 		return false;
 	}
 	check_mapping(config, root, config_rows, true, &config->schema);

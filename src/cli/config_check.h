@@ -15,7 +15,9 @@ struct config {
 	bool has_document;
 	FILE *messages;
 	unsigned n_errors;
-	void **kept; /* freed with the configuration */
+	bool wants_all; /* what is said well is wanted in spite of mistakes */
+	bool is_broken; /* not possible: it is not clear what is said */
+	void **kept;	/* freed with the configuration */
 	size_t n_kept;
 	cyaml_config_t cyaml;
 	cyaml_schema_value_t schema; /* of this very document */

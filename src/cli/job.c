@@ -81,7 +81,8 @@ int job_check_text(struct job *job, FILE *messages)
 	return 0;
 }
 
-bool job_declares(const struct job *job, const char *name, size_t len)
+/* As far as its options are known; NULL: it does not compile, which is not told. */
+static struct jb_program *compile_quietly(const struct job *job)
 {
 	struct jb_source source = { .sz = sizeof(source),
 				    .name = job->text.name,
@@ -90,19 +91,43 @@ bool job_declares(const struct job *job, const char *name, size_t len)
 	struct jb_options options = job->compile;
 	FILE *nowhere = fopen("/dev/null", "we");
 	struct jb_program *program;
-	const char *option;
-	bool found = false;
 
 	options.partial = true;
 	options.until = JB_STAGE_PLAN;
 	options.n_named = 0;
 	program = nowhere ? jb_compile(&source, &options, nowhere) : NULL;
+	if (nowhere)
+		fclose(nowhere);
+	return program;
+}
+
+bool job_declares(const struct job *job, const char *name, size_t len)
+{
+	struct jb_program *program = compile_quietly(job);
+	const char *option;
+	bool found = false;
+
 	for (unsigned i = 0; program && (option = jb_option_name(program, i)); i++)
 		found |= strlen(option) == len && strncmp(option, name, len) == 0;
 	jb_program_free(program);
-	if (nowhere)
-		fclose(nowhere);
 	return found;
+}
+
+const char **job_options(struct job *job, size_t *n)
+{
+	struct jb_program *program = compile_quietly(job);
+	const char **options = NULL, *option;
+
+	*n = 0;
+	if (!program)
+		return NULL;
+	options = or_abort(calloc(1, sizeof(*options)));
+	for (; (option = jb_option_name(program, (unsigned)*n)); ++*n) {
+		options = or_abort(realloc(options, (*n + 1) * sizeof(*options)));
+		options[*n] = job_keep(job, option);
+	}
+	jb_program_free(program);
+	return options;
 }
 
 /* --- lists --- */

@@ -77,6 +77,11 @@ const char *job_keep(struct job *job, const char *text);
 void job_give_option(struct job *job, const char *word);
 /* Does the script declare it with getopt()? One that does not compile declares nothing. */
 bool job_declares(const struct job *job, const char *name, size_t len);
+/*
+ * The options that the script declares with getopt(), in an array on the heap, their texts as long as the job. NULL: it does
+ * not compile.
+ */
+const char **job_options(struct job *job, size_t *n);
 /* Look at the text: the job's name is made from that of the text unless it has one. 0, or EXIT_USAGE. */
 int job_check_text(struct job *job, FILE *messages);
 /* NULL: no job has the name, whose length is `len`. */

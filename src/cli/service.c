@@ -353,7 +353,7 @@ static int run(struct service *service, struct config *config)
 }
 
 /* --check: one line for each script. */
-static int check(struct cli *cli, const struct config_values *config)
+static int check_scripts(struct cli *cli, const struct config_values *config)
 {
 	struct jobs jobs = { 0 };
 	int err = setup_jobs(&jobs, cli, config, stderr), missing = 0;
@@ -371,6 +371,21 @@ static int check(struct cli *cli, const struct config_values *config)
 	return err ? err : missing;
 }
 
+/* Mistakes in the configuration do not hide those in scripts. */
+static int check(struct cli *cli)
+{
+	unsigned n_mistakes = 0;
+	struct config *config =
+		cli->config ? config_load_all(cli->config, stderr, &n_mistakes) : NULL;
+	const struct config_values *values = config ? config_values(config) : NULL;
+	int err = 0;
+
+	if ((values && (values->scripts.n || !n_mistakes)) || !cli->config)
+		err = check_scripts(cli, values);
+	config_free(config);
+	return err ? err : n_mistakes ? EXIT_USAGE : 0;
+}
+
 int service_run(struct cli *cli)
 {
 	struct service service = { .cli = cli, .report = -1, .pidfile.fd = -1, .notify.fd = -1 };
@@ -380,7 +395,7 @@ int service_run(struct cli *cli)
 
 	if (cli->config && realpath(cli->config, full))
 		cli->config = full;
-	if (cli->config && !(config = config_load(cli->config, stderr)))
+	if (cli->config && !cli->run.check_only && !(config = config_load(cli->config, stderr)))
 		return EXIT_USAGE;
 	if (cli->compile.partial || cli->run.dry_run)
 		code = complain("--config and --daemon run scripts; they take neither --dump, -l "
@@ -388,7 +403,7 @@ int service_run(struct cli *cli)
 	else if (jb_check_privileges(stderr))
 		code = EXIT_USAGE;
 	else if (cli->run.check_only)
-		code = check(cli, config ? config_values(config) : NULL);
+		code = check(cli);
 	else if (!cli->daemonize || (code = daemon_fork(&service.report)) < 0)
 		return run(&service, config);
 	config_free(config);

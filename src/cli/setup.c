@@ -161,6 +161,8 @@ static void give_params(struct job *job, const struct config_map *params, bool i
 		const char *name = params->names[i], *value = params->values[i];
 		char *word;
 
+		if (!value) /* a mistake stands there */
+			continue;
 		if (if_declared && !job_declares(job, name, strlen(name)))
 			continue;
 		if (asprintf(&word, "%s=%s", name, value) < 0)
@@ -168,6 +170,35 @@ static void give_params(struct job *job, const struct config_map *params, bool i
 		job_give_option(job, job_keep(job, word));
 		free(word);
 	}
+}
+
+static bool is_among(const char *name, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* The job has failed when the script does not know one of its own parameters. */
+static void check_params(struct job *job, const struct config_values *config,
+			 const struct config_map *params, FILE *messages)
+{
+	size_t n;
+	const char **options = params->n ? job_options(job, &n) : NULL;
+
+	for (unsigned i = 0; options && i < params->n; i++) {
+		if (is_among(params->names[i], options, n))
+			continue;
+		config_tell_param(config->origin, job->name, params->names[i], options, n,
+				  messages);
+		job->state = JOB_FAILED;
+		job->code = EXIT_USAGE;
+		if (!job->why &&
+		    asprintf(&job->why, "it has no parameter '%s'", params->names[i]) < 0)
+			abort();
+	}
+	free(options);
 }
 
 static void give_args(struct job *job, const struct config_texts *args)
@@ -240,6 +271,7 @@ static int add_script(struct jobs *jobs, const struct cli *cli, const struct con
 		set_filters(job, cli, script->filters, config->filters);
 		set_output(job, cli, script->output, config->output);
 		job->compile.count_hits |= config->has_listen || job_is_prom(job);
+		check_params(job, config, &script->settings.params, messages);
 	}
 	return jobs_add(jobs, job, messages);
 }

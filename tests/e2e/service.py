@@ -780,6 +780,24 @@ scripts:
     check("bad:1:9: error: unknown function" in err, err)
     code, out, _ = ask("--config", folder / "c.yaml", "--check", "-m", "good")
     equal((code, out), (0, "good: good\n"), "--check -m good")
+    # A wrong name of a parameter, beside other mistakes: all of them at once, each where it stands.
+    (folder / "c.yaml").write_text("""scripts:
+  one: {program: "begin { printf(\\"%d\\", getopt(\\"clock\\", 5)); }", params: {clokc: 9}}
+  two: {program: "begin { nothing(); }", unsave: true}
+  three: {program: "begin { }", args: {a: b}}
+  four: {program: "begin { }", params: {x: 1}}
+output: {format: xml}
+""")
+    code, out, err = ask("--config", folder / "c.yaml", "--check")
+    equal((code, sorted(out.split())), (1, sorted("one: failed two: failed three: good four: failed".split())), "--check")
+    for what in ("c.yaml:2:78: error: the script 'one' has no parameter 'clokc'", "did you mean 'clock'?",
+                 "c.yaml:3:42: error: there is no key 'unsave' here", "two:1:9: error: unknown function",
+                 "c.yaml:4:39: error: 'args' wants", "c.yaml:5:41: error: the script 'four' has no parameter 'x'",
+                 "c.yaml:6:18: error: 'format' wants"):
+        check(what in err, f"{what!r} is not in {err}")
+    check("unexpected program command line" not in err, err)
+    code, out, err = ask("--config", folder / "c.yaml")
+    equal((code, out), (1, ""), "what has mistakes is not run")
     # What is named and not there.
     (folder / "c.yaml").write_text("""
 scripts: {good: {program: "begin { }"}}
