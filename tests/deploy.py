@@ -28,30 +28,16 @@ try:
 except ImportError:
     yaml = None
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / os.environ.get("JB_BUILD", "build")
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "e2e"))
+import jbtest  # noqa: E402  pylint: disable=wrong-import-position
+from jbtest import BUILD, ROOT, Failed, Skip, case, run_cases  # noqa: E402  pylint: disable=wrong-import-position
+
 DEPLOY = ROOT / "examples/deploy"
 RULES_TEST = ROOT / "tests/deploy/rules_test.yml"
-TESTS = []
-
-
-class Failure(Exception):
-    """Why a test failed, in words."""
-
-
-class Skip(Exception):
-    """Why a test cannot run here."""
-
-
-def test(function):
-    TESTS.append(function)
-    return function
 
 
 def need(*commands):
-    for command in commands:
-        if not shutil.which(command):
-            raise Skip(f"{command} is not installed")
+    jbtest.need(*commands)
     if yaml is None:
         raise Skip("Python's yaml is not installed")
 
@@ -60,7 +46,7 @@ def promtool(*args):
     need("promtool")
     done = subprocess.run(["promtool", *map(str, args)], capture_output=True, text=True, timeout=60, check=False)
     if done.returncode != 0:
-        raise Failure(f"promtool {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
+        raise Failed(f"promtool {' '.join(map(str, args))}:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 
@@ -77,14 +63,14 @@ def all_rules():
             yield from group["rules"]
 
 
-@test
+@case
 def configurations():
     """Prometheus' configurations, those in README.md too, are what promtool takes for right."""
     for name in ("prometheus.yml", "central.yml"):
         promtool("check", "config", DEPLOY / name)
     blocks = re.findall(r"^```yaml\n(.*?)^```", (DEPLOY / "README.md").read_text(encoding="utf-8"), re.M | re.S)
     if not blocks:
-        raise Failure("README.md shows no configuration")
+        raise Failed("README.md shows no configuration")
     with tempfile.TemporaryDirectory() as folder:
         for i, block in enumerate(blocks):
             path = pathlib.Path(folder) / f"{i}.yml"
@@ -92,7 +78,7 @@ def configurations():
             promtool("check", "config", path)
 
 
-@test
+@case
 def targets():
     """Each file of targets is one that the configuration looks for."""
     patterns = [pattern for job in load(DEPLOY / "prometheus.yml")["scrape_configs"]
@@ -100,21 +86,21 @@ def targets():
     listed = {path for pattern in patterns for path in DEPLOY.glob(pattern)}
     there = set((DEPLOY / "targets").iterdir())
     if listed != there or not all(list(DEPLOY.glob(pattern)) for pattern in patterns):
-        raise Failure(f"looked for: {sorted(map(str, listed))}, there: {sorted(map(str, there))}")
+        raise Failed(f"looked for: {sorted(map(str, listed))}, there: {sorted(map(str, there))}")
     for path in there:
         for group in load(path):
             if not all(re.fullmatch(r"[\w.-]+:\d+", target) for target in group["targets"]):
-                raise Failure(f"{path.name}: {group['targets']}")
+                raise Failed(f"{path.name}: {group['targets']}")
 
 
-@test
+@case
 def rules():
     """The rules' unit tests pass."""
     promtool("check", "rules", *sorted((DEPLOY / "rules").glob("*.yml")))
     promtool("test", "rules", RULES_TEST)
 
 
-@test
+@case
 def rules_are_tested():
     """Each alert fires in some test, none on the healthy fleet; the value of each recorded series is compared."""
     tests = load(RULES_TEST)["tests"]
@@ -127,16 +113,16 @@ def rules_are_tested():
     alerts = {rule["alert"] for rule in all_rules() if "alert" in rule}
     records = {rule["record"] for rule in all_rules() if "record" in rule}
     if alerts != firing:
-        raise Failure(f"alerts that never fire in a test: {alerts - firing}; unknown: {firing - alerts}")
+        raise Failed(f"alerts that never fire in a test: {alerts - firing}; unknown: {firing - alerts}")
     if records != recorded:
-        raise Failure(f"recorded and not compared: {records - recorded}; unknown: {recorded - records}")
+        raise Failed(f"recorded and not compared: {records - recorded}; unknown: {recorded - records}")
     quiet = [one["eval_time"] for one in tests[0]["promql_expr_test"] if one == {**one, "expr": "ALERTS", "exp_samples": []}]
     if tests[0]["name"] != "a healthy fleet" or len(quiet) < 3:
-        raise Failure("the healthy fleet must come first and be quiet at three times")
+        raise Failed("the healthy fleet must come first and be quiet at three times")
     for rule in all_rules():
         if "alert" in rule and not ({"summary", "description"} <= set(rule["annotations"])
                                     and rule["labels"]["severity"] in ("page", "ticket", "info") and "for" in rule):
-            raise Failure(f"{rule['alert']} needs a summary, a description, a severity and a time")
+            raise Failed(f"{rule['alert']} needs a summary, a description, a severity and a time")
 
 
 # --- dashboards ---
@@ -154,35 +140,35 @@ def check_panel(name, panel, variables):
     if panel["type"] == "row":
         return
     if panel["type"] not in ("stat", "timeseries", "table", "heatmap"):
-        raise Failure(f"{name}: {panel['title']}: a panel of type {panel['type']}")
+        raise Failed(f"{name}: {panel['title']}: a panel of type {panel['type']}")
     if not panel["targets"] or len({target["refId"] for target in panel["targets"]}) != len(panel["targets"]):
-        raise Failure(f"{name}: {panel['title']}: queries need a letter each")
+        raise Failed(f"{name}: {panel['title']}: queries need a letter each")
     for source in [panel["datasource"]] + [target["datasource"] for target in panel["targets"]]:
         if source != {"type": "prometheus", "uid": "${datasource}"}:
-            raise Failure(f"{name}: {panel['title']}: the data source is not the variable: {source}")
+            raise Failed(f"{name}: {panel['title']}: the data source is not the variable: {source}")
     for target in panel["targets"]:
         for used in re.findall(r"\$(?!__)\{?(\w+)", target["expr"] + target["legendFormat"]):
             if used not in variables:
-                raise Failure(f"{name}: {panel['title']}: there is no variable {used}")
+                raise Failed(f"{name}: {panel['title']}: there is no variable {used}")
 
 
-@test
+@case
 def dashboard_shape():
     """What Grafana 9 and 10 want of a dashboard: identity, a data source to choose, panels that do not overlap."""
     found = list(dashboards())
     if len({board["uid"] for _, board in found}) != len(found) or len(found) < 2:
-        raise Failure("dashboards need a uid of their own each")
+        raise Failed("dashboards need a uid of their own each")
     for name, board in found:
         variables = {variable["name"] for variable in board["templating"]["list"]}
         ids = [panel["id"] for panel in board["panels"]]
         if board["id"] is not None or board["schemaVersion"] < 36 or not board["title"] or "datasource" not in variables:
-            raise Failure(f"{name}: id, schemaVersion, title or the variable datasource")
+            raise Failed(f"{name}: id, schemaVersion, title or the variable datasource")
         if len(set(ids)) != len(ids):
-            raise Failure(f"{name}: two panels have the same id")
+            raise Failed(f"{name}: two panels have the same id")
         for panel in board["panels"]:
             at = panel["gridPos"]
             if at["x"] + at["w"] > 24 or any(overlap(at, other["gridPos"]) for other in board["panels"] if other is not panel):
-                raise Failure(f"{name}: {panel['title']} lies over another panel or over the edge")
+                raise Failed(f"{name}: {panel['title']} lies over another panel or over the edge")
             check_panel(name, panel, variables)
 
 
@@ -303,7 +289,7 @@ class Prometheus:
         except urllib.error.HTTPError as error:
             if error.code == 503:  # it reads its log first
                 raise
-            raise Failure(f"{params}: {error.read().decode()}") from error
+            raise Failed(f"{params}: {error.read().decode()}") from error
 
     def query(self, expr):
         return self.get("/api/v1/query", query=expr)["result"]
@@ -317,7 +303,7 @@ class Prometheus:
                     return True
             except urllib.error.URLError:
                 if self.process.poll() is not None:
-                    raise Failure(f"Prometheus ended:\n{self.log.read_text(encoding='utf-8')}") from None
+                    raise Failed(f"Prometheus ended:\n{self.log.read_text(encoding='utf-8')}") from None
             if time.monotonic() > end:
                 return False
             time.sleep(0.2)
@@ -340,7 +326,7 @@ def check_instances(prometheus):
     found = {(one["metric"]["job"], one["metric"]["instance"], one["metric"].get("site")) for one in prometheus.query("up")}
     wanted = {("ffmpeg-jitterbuffer", "127.0.0.1", "west"), ("ffmpeg-jitterbuffer", "127.0.0.2", "west"), ("jbtrace", "127.0.0.1", None)}
     if found != wanted:
-        raise Failure(f"targets: {found}")
+        raise Failed(f"targets: {found}")
 
 
 def check_variables(prometheus):
@@ -350,10 +336,10 @@ def check_variables(prometheus):
                 continue
             selector, label = re.fullmatch(r"label_values\((.*), (\w+)\)", variable["query"]["query"]).groups()
             if not prometheus.get(f"/api/v1/label/{label}/values", **{"match[]": as_grafana_asks(selector)}):
-                raise Failure(f"{name}: the variable {variable['name']} finds nothing")
+                raise Failed(f"{name}: the variable {variable['name']} finds nothing")
 
 
-@test
+@case
 def dashboards_find_data():
     """Each query of each dashboard, and each recorded series, finds something on two hosts."""
     need("prometheus")
@@ -371,7 +357,7 @@ def dashboards_find_data():
 
     try:
         if not prometheus.wait(all_found):
-            raise Failure("nothing found by\n" + "\n".join(f"    {name}: {expr}" for name, expr in missing.items()))
+            raise Failed("nothing found by\n" + "\n".join(f"    {name}: {expr}" for name, expr in missing.items()))
         check_instances(prometheus)
         check_variables(prometheus)
     finally:
@@ -413,7 +399,7 @@ def own():
         done = subprocess.run([BUILD / "jbtrace", "-q", "-f", "prom", "-o", path, "-e", SELF], capture_output=True, text=True,
                               timeout=20, check=False, stdin=subprocess.DEVNULL)
         if done.returncode != 0 or not path.exists():
-            raise Failure(f"jbtrace -f prom: {done.stderr}")
+            raise Failed(f"jbtrace -f prom: {done.stderr}")
         return samples(path.read_text(encoding="utf-8"))
 
 
@@ -428,20 +414,20 @@ def played():
     return found
 
 
-@test
+@case
 def names():
     """The hosts that are played here have the metrics of real ones, with their labels, and no rule asks for others."""
     real, here = declared() | own(), played()
     for name, labels in here.items():
         if real.get(name) != labels:
-            raise Failure(f"{name} with {labels}; a real host: {real.get(name)}")
+            raise Failed(f"{name} with {labels}; a real host: {real.get(name)}")
     if set(declared()) - set(here):
-        raise Failure(f"declared and played by no host: {set(declared()) - set(here)}")
+        raise Failed(f"declared and played by no host: {set(declared()) - set(here)}")
     for rule in all_rules():
         used = set(re.findall(r"(?<![:\w])(?:jitterbuffer|jbtrace|process)_\w+(?!:)\b", rule["expr"]))
         for name in used:
             if name not in here and re.sub(r"_(bucket|sum|count)$", "", name) not in here:
-                raise Failure(f"{rule.get('alert') or rule.get('record')}: nobody exports {name}")
+                raise Failed(f"{rule.get('alert') or rule.get('record')}: nobody exports {name}")
 
 
 # --- Kubernetes ---
@@ -452,7 +438,7 @@ def daemonset():
     return next(one for one in found if one["kind"] == "DaemonSet")["spec"]["template"]
 
 
-@test
+@case
 def kubernetes():
     """The manifests hang together: volumes and mounts, ports and probes, labels and selectors."""
     pod = daemonset()
@@ -461,22 +447,22 @@ def kubernetes():
     context = container["securityContext"]
     monitor = load(DEPLOY / "kubernetes/podmonitor.yaml")
     if {mount["name"] for mount in container["volumeMounts"]} != {volume["name"] for volume in spec["volumes"]}:
-        raise Failure("volumes and mounts differ")
+        raise Failed("volumes and mounts differ")
     if not all(mount.get("readOnly") for mount in container["volumeMounts"]):
-        raise Failure("a host path is writable")
+        raise Failed("a host path is writable")
     if not spec["hostPID"] or context["privileged"] or not context["readOnlyRootFilesystem"] or context["capabilities"]["drop"] != ["ALL"]:
-        raise Failure("the container sees too little or may do too much")
+        raise Failed("the container sees too little or may do too much")
     for probe in ("readinessProbe", "livenessProbe"):
         if container[probe]["httpGet"] != {"path": "/health", "port": "metrics"}:
-            raise Failure(f"{probe} asks {container[probe]}")
+            raise Failed(f"{probe} asks {container[probe]}")
     if pod["metadata"]["annotations"]["prometheus.io/port"] != str(ports["metrics"]):
-        raise Failure("the annotation names another port")
+        raise Failed("the annotation names another port")
     if not container["args"][container["args"].index("--listen") + 1].endswith(f":{ports['metrics']}"):
-        raise Failure("jbtrace listens on another port")
+        raise Failed("jbtrace listens on another port")
     if monitor["spec"]["selector"]["matchLabels"] != pod["metadata"]["labels"]:
-        raise Failure("the PodMonitor selects other pods")
+        raise Failed("the PodMonitor selects other pods")
     if monitor["spec"]["podMetricsEndpoints"][0]["port"] not in ports:
-        raise Failure("the PodMonitor scrapes another port")
+        raise Failed("the PodMonitor scrapes another port")
 
 
 # A mount namespace as the pod has it: nothing can be written, tracefs is there to be read.
@@ -504,7 +490,7 @@ def in_pod(capabilities_, *args):
     return done.stdout + done.stderr
 
 
-@test
+@case
 def capabilities():
     """With the DaemonSet's capabilities everything works; without any one of them something does not."""
     need("setpriv", "unshare")
@@ -530,16 +516,16 @@ def capabilities():
 
         try:
             if works(have) != set(asks):
-                raise Failure(f"with {have}: {[in_pod(have, *ask) for ask in asks.values()]}")
+                raise Failed(f"with {have}: {[in_pod(have, *ask) for ask in asks.values()]}")
             for one in have:
                 if works([other_ for other_ in have if other_ != one]) == set(asks):
-                    raise Failure(f"{one} is not needed")
+                    raise Failed(f"{one} is not needed")
         finally:
             other.communicate()
             shutil.rmtree(folder)
 
 
-@test
+@case
 def container_serves():
     """The container's command line, on another port: healthy, and its metrics are there."""
     need("setpriv", "unshare")
@@ -556,7 +542,7 @@ def container_serves():
                 said.seek(0)
                 text = said.read()
                 if jbtrace.poll() is not None or time.monotonic() > end:
-                    raise Failure(f"{' '.join(args)}: {text}{metrics}")
+                    raise Failed(f"{' '.join(args)}: {text}{metrics}")
                 time.sleep(0.1)
                 found = re.search(r"http://127\.0\.0\.1:\d+/", text)
                 if found and "Attached" in text:
@@ -565,7 +551,7 @@ def container_serves():
             with urllib.request.urlopen(f"{found.group()}health", timeout=10) as answer:
                 health = json.load(answer)
             if health["status"] != "healthy":
-                raise Failure(f"/health: {health}")
+                raise Failed(f"/health: {health}")
         finally:
             jbtrace.terminate()
             jbtrace.wait(20)
@@ -573,7 +559,7 @@ def container_serves():
 
 # --- README ---
 
-@test
+@case
 def readme():
     """README.md names files that are there, and every file is named."""
     text = (DEPLOY / "README.md").read_text(encoding="utf-8")
@@ -581,10 +567,10 @@ def readme():
     files = {str(path.relative_to(DEPLOY)) for path in DEPLOY.rglob("*") if path.is_file()} - {"README.md"}
     absent = {link for link in linked if not (DEPLOY / link).exists()}
     if absent or files - linked:
-        raise Failure(f"links to nothing: {absent}; not named: {files - linked}")
+        raise Failed(f"links to nothing: {absent}; not named: {files - linked}")
 
 
-@test
+@case
 def series_are_counted():
     """README.md's count of series is what the script declares."""
     script = (ROOT / "scripts/ffmpeg_jitter.jt").read_text(encoding="utf-8")
@@ -603,30 +589,10 @@ def series_are_counted():
         "error of a function": counted["pid, function, error"],
     }
     if said != {what: str(n) for what, n in wanted.items()}:
-        raise Failure(f"README.md says {said}, the script makes {wanted}")
+        raise Failed(f"README.md says {said}, the script makes {wanted}")
     if f"({' + '.join(str(n) for n in wanted.values())}) × N" not in readme_:
-        raise Failure(f"README.md adds up something else: {wanted}")
-
-
-def main():
-    wanted = sys.argv[1] if len(sys.argv) > 1 else ""
-    passed = failed = skipped = 0
-    for one in TESTS:
-        if wanted not in one.__name__ and wanted != "deploy":
-            continue
-        try:
-            one()
-            passed += 1
-            print(f"ok: {one.__name__}")
-        except Skip as why:
-            skipped += 1
-            print(f"skip: {one.__name__}: {why}")
-        except Failure as why:
-            failed += 1
-            print(f"FAIL: {one.__name__}: {why}")
-    print(f"{passed} passed, {failed} failed, {skipped} skipped")
-    return failed != 0
+        raise Failed(f"README.md adds up something else: {wanted}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run_cases(root=False))

@@ -43,6 +43,18 @@ wait_armed() { # until jbtrace says so, at most 10 s
 	return 1
 }
 
+# The whole stream, to its end in the receiver; then jbtrace's.
+send_and_end() { # IN_PORT OUT_PORT SECONDS
+	stream_sender "$1" "$3"
+	wait "$sender_pid"
+	stream_end "$relay_pid"
+	stream_settle "$2"
+	kill -INT "$jbtrace_pid" 2>/dev/null
+	wait "$jbtrace_pid"
+	jbtrace_pid=
+	stream_stop
+}
+
 run_case() { # NAME SECONDS RELAY_OPTION...
 	local name=$1 seconds=$2 in_port out_port
 	shift 2
@@ -57,14 +69,7 @@ run_case() { # NAME SECONDS RELAY_OPTION...
 		echo "$name: jbtrace was not armed"
 		return 1
 	fi
-	stream_sender "$in_port" "$seconds"
-	wait "$sender_pid"
-	stream_end "$relay_pid"
-	stream_settle "$out_port"
-	kill -INT "$jbtrace_pid" 2>/dev/null
-	wait "$jbtrace_pid"
-	jbtrace_pid=
-	stream_stop
+	send_and_end "$in_port" "$out_port" "$seconds"
 	python3 tests/e2e/rfc3550.py "$tmp/truth.txt" 90000 >"$tmp/figures.txt" || return 1
 	python3 tests/e2e/rfc3550.py "$tmp/truth.txt" 90000 --check "$tmp/out.txt" >"$tmp/verdict.txt"
 }
@@ -102,14 +107,7 @@ calls_run() {
 	jbtrace_pid=$!
 	wait_armed || return 1
 	stream_receiver "$out_port" -c copy -f null - && stream_relay "$in_port" "$out_port" -s 1 || return 1
-	stream_sender "$in_port" 4
-	wait "$sender_pid"
-	stream_end "$relay_pid"
-	stream_settle "$out_port"
-	kill -INT "$jbtrace_pid" 2>/dev/null
-	wait "$jbtrace_pid"
-	jbtrace_pid=
-	stream_stop
+	send_and_end "$in_port" "$out_port" 4
 	calls=$(row_field "$sender_pid" av_interleaved_write_frame 3)
 	frames=$(sed -n 's/^frame=//p' "$tmp/sender.progress" | tail -n 1)
 	handed=$(sed '/--- summary/,$!d; /@buffer/,$!d' "$tmp/out.txt" | awk -v pid="$receiver_pid" '$1 == pid { print $2 }')
@@ -132,14 +130,7 @@ metrics_run() {
 	jbtrace_pid=$!
 	wait_armed || return 1
 	stream_receiver "$out_port" -c copy -f null - && stream_relay "$in_port" "$out_port" -s 8 -D 20 -U 20 -R 20 -k 3 -J 10 || return 1
-	stream_sender "$in_port" 4
-	wait "$sender_pid"
-	stream_end "$relay_pid"
-	stream_settle "$out_port"
-	kill -INT "$jbtrace_pid" 2>/dev/null
-	wait "$jbtrace_pid"
-	jbtrace_pid=
-	stream_stop
+	send_and_end "$in_port" "$out_port" 4
 	frames=$(sed -n 's/^frame=//p' "$tmp/sender.progress" | tail -n 1)
 	calls=$(series packet_count_total)
 	counted=$(series delay_seconds_count)
