@@ -103,9 +103,10 @@ jb_noinline jb_i64 jb_strncmp(const void *a, jb_u32 a_size, const void *b, jb_u3
 	return 0;
 }
 
+/* Sizes take whole slots of the stack: Linux 6.1 forgets the value of half a slot. */
 struct jb_search {
 	const jb_u8 *text, *needle;
-	jb_u32 text_size, needle_size;
+	jb_u64 text_size, needle_size;
 	jb_i64 found;
 };
 

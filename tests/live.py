@@ -29,6 +29,9 @@ A test is a block of lines "WORD text"; a line that begins with "|" continues th
 Everywhere: {pid} of BEFORE, {bin:NAME} a program of tests/progs, {tmp} an own folder. Without sleeps: the word that
 jbtrace writes when armed (__BPFTRACE_NOTIFY_PROBES_ATTACHED) is waited for. After the whole suite no BPF
 program may be left that was not there before. Last line: passed, failed, skipped.
+
+JB_TIME_FACTOR multiplies every TIMEOUT, for slow machines. JB_TEST_LOG is a file that gets a line before each test
+("start WHERE NAME") and one after it ("passed", "failed", "skipped"), for who watches the machine from outside.
 """
 import ctypes
 import math
@@ -46,6 +49,7 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / os.environ.get("JB_BUILD", "build")
+TIME_FACTOR = float(os.environ.get("JB_TIME_FACTOR", "1"))
 ARMED = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 WORDS = set("NAME PROG ARGS PARAMS RUN STDIN ENV BEFORE AFTER SIGNAL ENDS EXPECT EXPECT_REGEX EXPECT_NONE "
             "EXPECT_ALL EXPECT_ERR EXPECT_RANGE EXPECT_SUM EXPECT_CODE REQUIRES TIMEOUT".split())
@@ -187,7 +191,7 @@ class Runner:
     def __init__(self, test, tmp):
         self.test, self.tmp = test, tmp
         self.before = self.main = None
-        self.deadline = time.monotonic() + float(test.one("TIMEOUT", "10"))
+        self.deadline = time.monotonic() + float(test.one("TIMEOUT", "10")) * TIME_FACTOR
 
     def fill(self, text):
         def value(match):
@@ -353,6 +357,18 @@ def run_one(test):
             return False
 
 
+def run_all(tests):
+    """The results of run_one, in order; the log says where it is."""
+    results = []
+    with open(os.environ.get("JB_TEST_LOG") or os.devnull, "w", encoding="utf-8") as log:
+        for test in tests:
+            print(f"start {test.where} {test.name}", file=log, flush=True)
+            results.append(run_one(test))
+            print({True: "passed", False: "failed", None: "skipped"}[results[-1]], file=log, flush=True)
+            sys.stdout.flush()
+    return results
+
+
 def left_behind(before):
     """Programs that are still loaded; the kernel frees them a little after their last user."""
     deadline = time.monotonic() + 10
@@ -363,17 +379,21 @@ def left_behind(before):
         time.sleep(0.2)
 
 
-def main(argv):
-    name = argv[1] if len(argv) > 1 else ""
+def chosen(name):
+    """The tests whose place or name contains `name`."""
     tests = [test for path in sorted((ROOT / "tests/live").glob("*.test")) for test in parse(path)]
-    tests = [test for test in tests if name in f"{test.where} {test.name}"]
+    return [test for test in tests if name in f"{test.where} {test.name}"]
+
+
+def main(argv):
+    tests = chosen(argv[1] if len(argv) > 1 else "")
     why = "needs root" if os.geteuid() else None if (BUILD / "jbtrace").exists() else "jbtrace is not built"
     if why:
         print(f"skip: all live tests: {why}")
         print(f"0 passed, 0 failed, {len(tests)} skipped")
         return 0
     before = bpf_programs()
-    results = [run_one(test) for test in tests]
+    results = run_all(tests)
     if tests:
         left = left_behind(before)
         if left:

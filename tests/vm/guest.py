@@ -65,13 +65,18 @@ class Job:
                 raise root.Missing(f"{BUILD}/{name} is not built")
 
 
+# Translated code is kept by its addresses: without randomisation each process finds what the one before it left, and
+# starts five times as fast.
+KERNEL_WORDS = "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off nokaslr norandmaps"
+
+
 def qemu_argv(machine, image, console, ends, memory_mib):
     """`ends`: port -> the file descriptor that what it says is written to."""
     processors = max(1, min(4, os.cpu_count() or 1))
     argv = ["qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(processors),
             "-m", str(memory_mib), "-nodefaults", "-no-user-config", "-no-reboot", "-display", "none", "-nic", "none",
             "-kernel", machine.kernel, "-initrd", machine.initrd,
-            "-append", "console=ttyS0 loglevel=5 panic=-1 oops=panic mitigations=off nokaslr",
+            "-append", KERNEL_WORDS,
             "-chardev", f"file,id=console,path={console}", "-serial", "chardev:console",
             "-drive", f"file={machine.image},format=raw,if=virtio,snapshot=on",
             "-drive", f"file={image},format=raw,if=virtio,cache=unsafe", "-device", "virtio-serial-pci"]
@@ -82,9 +87,9 @@ def qemu_argv(machine, image, console, ends, memory_mib):
 
 
 class Guest:
-    """One boot. `run` returns when the machine has ended, however it did."""
+    """One boot. `run` returns when the machine has ended, however it did. `watch`: a file that gets what the log says."""
 
-    def __init__(self, machine, tmp, seconds, memory_mib=1536):
+    def __init__(self, machine, tmp, seconds, watch=None, memory_mib=1536):
         self.machine, self.tmp, self.seconds, self.memory_mib = machine, tmp, seconds, memory_mib
         self.console = tmp / "console"
         self.console.touch()
@@ -92,6 +97,7 @@ class Guest:
         self.qemu_said = tmp / "qemu"
         self.up = False
         self.late = ""
+        self.watch = open(watch or os.devnull, "wb", buffering=0)
 
     def run(self, image, out, err):
         """`out` and `err` get the command's output as it comes. Returns its exit status, or None when there is none."""
@@ -142,6 +148,8 @@ class Guest:
     def take(self, port, chunk, sinks):
         if port in self.said:
             self.said[port] += chunk
+            if port == "log":
+                self.watch.write(chunk)
         else:
             sinks[port].write(chunk)
             sinks[port].flush()
@@ -168,12 +176,13 @@ class Guest:
         return [line for i, first in enumerate(lines) if WARNED.search(first) for line in lines[i:i + 12]]
 
 
-def execute(command, seconds, out, err, more=()):
-    """Boots, runs, ends. Returns the guest and the command's status (None: it has none). Raises Missing."""
+def execute(command, seconds, out, err, more=(), watch=None):
+    """Boots, runs, ends. Returns the guest, the command's status (None: it has none), what was wrong with the machine,
+    and what its kernel warned of. Raises Missing."""
     machine = root.prepare(lambda text: print(text, file=sys.stderr, flush=True))
     with tempfile.TemporaryDirectory(prefix="jbtrace-vm-") as name:
         tmp = pathlib.Path(name)
         job = Job(tmp, command, seconds, more)
-        guest = Guest(machine, tmp, seconds)
+        guest = Guest(machine, tmp, seconds, watch)
         status = guest.run(job.image, out, err)
         return guest, status, guest.trouble(status), guest.warnings()

@@ -4,13 +4,16 @@
     vm.py run [-t SECONDS] [--with PATH]... COMMAND
                         runs COMMAND by bash there, in the tree, as root; its output and exit status are this one's.
                         PATH: a file or folder of the build that is wanted besides jbtrace and the programs of the tests
-    vm.py live [NAME]   runs tests/live.py there; last line: passed, failed, skipped
+    vm.py live [NAME]   runs tests/live.py there; last line: passed, failed, skipped. build/artifacts/second-kernel.log
+                        tells meanwhile where it is
 
 Exit status 125: there was no machine, or it ended before the command did; stderr has the reason.
 """
 import argparse
 import os
 import pathlib
+import re
+import shlex
 import signal
 import sys
 
@@ -53,10 +56,78 @@ def run(argv):
     return status
 
 
+class Filter:
+    """Passes what live.py says on to stdout, all but its last line, whose numbers are kept."""
+
+    RESULT = re.compile(rb"(\d+) passed, (\d+) failed, (\d+) skipped\n")
+
+    def __init__(self):
+        self.rest, self.result = b"", None
+
+    def write(self, chunk):
+        *lines, self.rest = (self.rest + chunk).split(b"\n")
+        for line in lines:
+            match = self.RESULT.fullmatch(line + b"\n")
+            if match:
+                self.result = [int(number) for number in match.groups()]
+            else:
+                sys.stdout.buffer.write(line + b"\n")
+
+    def flush(self):
+        sys.stdout.buffer.flush()
+
+
+def live_command(name):
+    factor = float(os.environ.get("JB_TIME_FACTOR", "1")) * TIME_FACTOR
+    return f"JB_BUILD={shlex.quote(guest.BUILD)} JB_TIME_FACTOR={factor} python3 tests/live.py {shlex.quote(name)}"
+
+
+def judge(machine, status, trouble, result):
+    """Prints what went wrong with the machine itself; returns passed, failed, skipped."""
+    log = machine.said["log"].decode(errors="replace").split("\n")
+    at = next((line[6:] for line in reversed(log) if line.startswith("start ")), "its start")
+    if status in (124, 137) and not result:
+        trouble = trouble or [f"the suite did not end within {machine.seconds} s"]
+    if trouble:
+        print(f"FAIL: the second kernel, at {at}: {trouble[0]}")
+        print("\n".join(trouble[1:]))
+    if result:
+        return [result[0], result[1] + bool(trouble), result[2]]
+    if not trouble:
+        print(f"FAIL: the suite ended without a result at {at}, status {status}")
+    return [log.count("passed"), log.count("failed") + 1, log.count("skipped")]
+
+
+def run_live(argv):
+    name = argv[0] if argv else ""
+    if not live.chosen(name):
+        return [0, 0, 0]
+    seconds = int(os.environ.get("JB_VM_SECONDS", LIVE_SECONDS))
+    out = Filter()
+    artifacts = guest.TREE / guest.BUILD / "artifacts"
+    artifacts.mkdir(exist_ok=True)
+    try:
+        machine, status, trouble, warnings = guest.execute(live_command(name), seconds, out, sys.stderr.buffer,
+                                                           watch=artifacts / "second-kernel.log")
+    except root.Missing as reason:
+        print(f"skip: all live tests on a second kernel: {reason}")
+        return [0, 0, 1]
+    print(f"kernel: {machine.machine.release}")
+    if warnings:
+        print("\n".join(["note: the kernel warned:", *("    " + line for line in warnings)]))
+    return judge(machine, status, trouble, out.result)
+
+
+def run_suite(argv):
+    result = run_live(argv)
+    print("{} passed, {} failed, {} skipped".format(*result))
+    return 1 if result[1] else 0
+
+
 def main(argv):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
-    modes = {"run": run}
+    modes = {"run": run, "live": run_suite}
     if len(argv) < 2 or argv[1] not in modes:
         print(__doc__.strip(), file=sys.stderr)
         return 2
