@@ -164,6 +164,23 @@ jb_inline void jb_stack_kernel(void *ctx, struct jb_stack *dst, jb_u32 count)
 	dst->pid = 0;
 }
 
+/*
+ * At the perf event of a system call older kernels (6.1) pass the registers of user space, from
+ * which no kernel stack can be walked. Take the task's own stack then, without the frames that are
+ * the tracer's: the helper, the function it calls, the program, the program's caller.
+ */
+jb_inline void jb_stack_kernel_syscall(void *ctx, struct jb_stack *dst, jb_u32 count)
+{
+	const jb_u64 tracer_frames = 4;
+	long bytes;
+
+	jb_stack_kernel(ctx, dst, count);
+	if (dst->n)
+		return;
+	bytes = bpf_get_task_stack(bpf_get_current_task_btf(), dst->ip, count * 8, tracer_frames);
+	dst->n = bytes > 0 ? bytes / 8 : 0;
+}
+
 jb_inline void jb_stack_user(void *ctx, struct jb_stack *dst, jb_u32 count)
 {
 	long bytes = bpf_get_stack(ctx, dst->ip, count * 8, BPF_F_USER_STACK);

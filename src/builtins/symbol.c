@@ -61,11 +61,24 @@ static bool check_stack(struct check *check, struct node *node)
 	return true;
 }
 
+static const char *stack_function(struct cg *cg, const struct node *node)
+{
+	const struct instance *instance = cg_instance(cg);
+	const char *syscall_event = "tracepoint:syscalls:";
+
+	if (node->builtin->name[0] == 'u')
+		return "jb_stack_user";
+	return !strcmp(instance->section, "tp") &&
+			       !strncmp(instance->targets.data[0]->name, syscall_event, strlen(syscall_event))
+		       ? "jb_stack_kernel_syscall"
+		       : "jb_stack_kernel";
+}
+
 static void *gen_stack(struct cg *cg, const struct node *node, void *dst)
 {
 	LLVMValueRef argv[] = { cg_ctx(cg), dst, cg_int(cg, node->type->count) };
 
-	cg_rt(cg, node->builtin->name[0] == 'u' ? "jb_stack_user" : "jb_stack_kernel", argv, 3);
+	cg_rt(cg, stack_function(cg, node), argv, 3);
 	return NULL;
 }
 
