@@ -19,11 +19,14 @@ A test is a block of lines "WORD text"; a line that begins with "|" continues th
     EXPECT_NONE     found nowhere in stdout
     EXPECT_ALL      all of stdout, byte for byte (a newline is added after each line)
     EXPECT_ERR      found somewhere in stderr
-    EXPECT_RANGE    LOW HIGH REGEX: the number in its first group is between them; LOW and HIGH may be A*B
+    EXPECT_RANGE    LOW HIGH REGEX: the number in its first group is between them; LOW and HIGH may be A*B,
+                    {slow} is how many times slower than a usual one this machine may be
     EXPECT_SUM      TOTAL TIMES REGEX: the numbers in its first group, over all matches, add up to TOTAL exactly; there
                     are at least TIMES matches
     EXPECT_CODE     exit status, default 0; !0: any but 0
     REQUIRES        a command or a file; without it the test is skipped. With arguments: the command must succeed
+    NEEDS           a kernel feature by its name in `jbtrace --info`, or after "no " one that must not be there; else the
+                    test is skipped
     TIMEOUT         seconds, default 10
 
 Everywhere: {pid} of BEFORE, {bin:NAME} a program of tests/progs, {tmp} an own folder. Without sleeps: the word that
@@ -34,6 +37,8 @@ JB_TIME_FACTOR multiplies every TIMEOUT, for slow machines. JB_TEST_LOG is a fil
 ("start WHERE NAME") and one after it ("passed", "failed", "skipped"), for who watches the machine from outside.
 """
 import ctypes
+import functools
+import json
 import math
 import os
 import pathlib
@@ -52,7 +57,7 @@ BUILD = ROOT / os.environ.get("JB_BUILD", "build")
 TIME_FACTOR = float(os.environ.get("JB_TIME_FACTOR", "1"))
 ARMED = "__BPFTRACE_NOTIFY_PROBES_ATTACHED"
 WORDS = set("NAME PROG ARGS PARAMS RUN STDIN ENV BEFORE AFTER SIGNAL ENDS EXPECT EXPECT_REGEX EXPECT_NONE "
-            "EXPECT_ALL EXPECT_ERR EXPECT_RANGE EXPECT_SUM EXPECT_CODE REQUIRES TIMEOUT".split())
+            "EXPECT_ALL EXPECT_ERR EXPECT_RANGE EXPECT_SUM EXPECT_CODE REQUIRES NEEDS TIMEOUT".split())
 
 
 class Failure(Exception):
@@ -202,9 +207,11 @@ class Runner:
                 return str(BUILD / "tests/progs" / word[4:])
             if word.startswith("before:"):
                 return self.before_number(word[7:])
+            if word == "slow":
+                return str(TIME_FACTOR)
             return {"tmp": self.tmp, "jbtrace": str(BUILD / "jbtrace"), "root": str(ROOT)}[word]
 
-        return re.sub(r"\{(pid|tmp|jbtrace|root|bin:\w+|before:\w+)\}", value, text)
+        return re.sub(r"\{(pid|tmp|jbtrace|root|slow|bin:\w+|before:\w+)\}", value, text)
 
     def before_number(self, name):
         match = re.search(rf"^{name} (-?\d+)$", self.before.out.text(), re.M)
@@ -337,15 +344,35 @@ def has(need):
     return os.path.exists(need) if need.startswith("/") else shutil.which(need)
 
 
+@functools.cache
+def features():
+    """Kernel feature -> is it there?, as jbtrace finds it."""
+    said = subprocess.run([str(BUILD / "jbtrace"), "--info", "json"], check=True, stdin=subprocess.DEVNULL,
+                          capture_output=True).stdout
+    return json.loads(said)["features"]
+
+
+def is_as_needed(test, need):
+    feature = need.removeprefix("no ")
+    if feature not in features():
+        raise SystemExit(f"{test.where}: jbtrace --info has no feature '{feature}', only {', '.join(features())}")
+    return features()[feature] != need.startswith("no ")
+
+
 def missing(test):
-    return next((need for need in test.all("REQUIRES") if not has(need)), None)
+    """What the test wants and this machine has not, in words."""
+    need = next((need for need in test.all("REQUIRES") if not has(need)), None)
+    if need:
+        return f"needs {need}"
+    need = next((need for need in test.all("NEEDS") if not is_as_needed(test, need)), None)
+    return f"needs a kernel with {need}" if need else None
 
 
 def run_one(test):
     """True: passed, False: failed, None: skipped."""
-    need = missing(test)
-    if need:
-        print(f"skip: {test.where} {test.name}: needs {need}")
+    why = missing(test)
+    if why:
+        print(f"skip: {test.where} {test.name}: {why}")
         return None
     with tempfile.TemporaryDirectory(prefix="jbtrace-live-") as tmp:
         runner = Runner(test, tmp)
