@@ -21,7 +21,7 @@ HERE = pathlib.Path(__file__).resolve().parent
 TREE = HERE.parent.parent
 BUILD = os.environ.get("JB_BUILD", "build")
 BOOT_SECONDS = 120
-END_SECONDS = 30
+END_SECONDS = int(os.environ.get("JB_VM_GRACE", "60"))
 PORTS = ("out", "err", "ctl", "log")
 # Where the kernel begins to tell of its own failure. Warnings are not among them: they are shown, and judged by people.
 BROKEN = re.compile(r"Kernel panic|Oops|BUG:|general protection fault|unable to handle|soft lockup|hard LOCKUP|"
