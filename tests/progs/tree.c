@@ -7,7 +7,8 @@
  *     tree now        the same as the root itself, at once
  *     tree leaf N     N calls, late when N is LATE
  *     tree switches N M    prints "pid PID", waits; then N naps of a millisecond and M ms of work between two marks,
- *                     calls with another `which`, and bounds of how often it was switched out between them
+ *                     calls with another `which`, and bounds of how often it was switched out ("least", "most") and
+ *                     woken ("wakes": a nap may be over before the task has left its processor) between them
  */
 #include <pthread.h>
 #include <signal.h>
@@ -322,6 +323,7 @@ static int switches(long naps, long ms)
 	syscall(SYS_getpriority, WHICH_MARK, 0);
 	after = switched();
 	printf("least %ld\nmost %ld\nnaps %ld\n", last - first, after - before, naps);
+	printf("wakes %ld\n", after - before > naps ? after - before : naps);
 	return 0;
 }
 
