@@ -94,9 +94,10 @@ jb_inline jb_u64 jb_curtask(void)
 	return bpf_get_current_task();
 }
 
-/* The kernel pads the name with zeros. */
+/* Older kernels (6.1) leave what follows the final zero as it was, and as a key that counts. */
 jb_inline void jb_comm(void *dst, jb_u32 size)
 {
+	jb_zero(dst, size);
 	bpf_get_current_comm(dst, size);
 }
 
