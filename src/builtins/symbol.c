@@ -68,8 +68,8 @@ static const char *stack_function(struct cg *cg, const struct node *node)
 
 	if (node->builtin->name[0] == 'u')
 		return "jb_stack_user";
-	return !strcmp(instance->section, "tp") &&
-			       !strncmp(instance->targets.data[0]->name, syscall_event, strlen(syscall_event))
+	return !strcmp(instance->section, "tp") && !strncmp(instance->targets.data[0]->name,
+							    syscall_event, strlen(syscall_event))
 		       ? "jb_stack_kernel_syscall"
 		       : "jb_stack_kernel";
 }

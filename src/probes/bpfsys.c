@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -219,4 +220,34 @@ bool bpfsys_multi_pid_works(void)
 	if (uname(&name) || sscanf(name.release, "%d.%d", &major, &minor) != 2)
 		return false;
 	return major > 6 || (major == 6 && minor >= 10);
+}
+
+/*
+ * The soft limit is 1024 for the sake of select(2), which is not used here. Root may raise the hard one, too. A limit
+ * that stays too low is an error where the next file is opened.
+ */
+void bpfsys_make_room(unsigned n)
+{
+	const rlim_t spare = 64;
+	struct rlimit limit;
+	rlim_t wanted;
+	int used = open("/dev/null", O_RDONLY | O_CLOEXEC); /* the lowest free number */
+
+	if (used < 0)
+		return;
+	close(used);
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	wanted = (rlim_t)used + n + spare;
+	if (wanted <= limit.rlim_cur)
+		return;
+	if (wanted > limit.rlim_max) {
+		struct rlimit higher = { wanted, wanted };
+
+		if (setrlimit(RLIMIT_NOFILE, &higher) == 0)
+			return;
+		wanted = limit.rlim_max;
+	}
+	limit.rlim_cur = wanted;
+	setrlimit(RLIMIT_NOFILE, &limit);
 }

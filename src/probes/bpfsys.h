@@ -38,6 +38,8 @@ int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned f
 /* Run the program on the event and enable it. The event belongs to this function, whatever happens. */
 int bpfsys_link_event(int prog_fd, int event_fd, uint64_t cookie);
 
+/* Raise the limit of open files, where one may, so that n more fit. */
+void bpfsys_make_room(unsigned n);
 /* The n-th online CPU, -1: there are not so many. CPU numbers can have holes. */
 int bpfsys_online_cpu(unsigned n);
 /* Does the link of uprobe multi compare a whole process with its pid? See the comment at its definition. */

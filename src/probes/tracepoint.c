@@ -325,6 +325,7 @@ static int tracepoint_attach(struct run *run, const struct plan_probe *probe, in
 	if (probe->mode == PROBE_MODE_RAW_SYSCALL)
 		return rawsys_attach(run, probe, prog_fd,
 				     probe->targets[0]->is_enter ? "sys_enter" : "sys_exit");
+	bpfsys_make_room(probe->n_targets);
 	for (unsigned i = 0; i < probe->n_targets && !err; i++)
 		err = run_interrupted(run) ? -EINTR
 					   : attach_one(run, probe, probe->targets[i], prog_fd);

@@ -196,6 +196,7 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 
 static int attach_perf(struct run *run, const struct plan_probe *probe, int prog_fd, unsigned flags)
 {
+	bpfsys_make_room(probe->n_targets);
 	for (unsigned i = 0; i < probe->n_targets; i++) {
 		const struct target *target = probe->targets[i];
 		int fd;
