@@ -18,7 +18,7 @@ extern const struct builtin
 	builtins_string[]; /* string.c: str buf strcontains ntop bswap join ... */
 extern const struct builtin builtins_symbol[]; /* symbol.c: kstack ustack ksym usym kaddr ... */
 extern const struct builtin
-	builtins_errno[]; /* errno.c: strerror errno_name averror syscall_name */
+	builtins_errno[]; /* errno.c: strerror errno_name averror syscall_name flags */
 extern const struct builtin builtins_action[]; /* action.c: printf print cat system emit exit ... */
 extern const struct builtin builtins_mapops[]; /* mapops.c: delete has_key clear zero */
 
@@ -35,7 +35,7 @@ extern const struct named_type named_types_string[];  /* inet macaddr_t argv_t *
 extern const struct named_type
 	named_types_symbol[]; /* kstack_t ustack_t ksym_t usym_t cgroup_path_t */
 extern const struct named_type
-	named_types_errno[]; /* strerror_t errno_name_t averror_t syscall_name_t */
+	named_types_errno[]; /* strerror_t errno_name_t averror_t syscall_name_t flags_t */
 
 /* The text of an argument that is a bare word, as in nsecs(boot); resolve makes strings of them. Else NULL. */
 const char *builtin_word(const struct node *arg);

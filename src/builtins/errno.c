@@ -1,5 +1,5 @@
 /*
- * Numbers that have names: errors of system calls and of FFmpeg's libraries, and system calls. They stay numbers in
+ * Numbers that have names: errors of system calls and of FFmpeg's libraries, system calls, flags. They stay numbers in
  * the kernel and in map keys; decoding gives the name.
  */
 #include "builtins/builtins.h"
@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/strmap.h"
 #include "codegen/cg.h"
 #include "lookup/lookup.h"
 
@@ -68,6 +69,38 @@ static void *gen_code(struct cg *cg, const struct node *node, void *dst)
 {
 	(void)dst;
 	return cg_expr(cg, node->args);
+}
+
+/* The table is part of the type; what is asked for first is a word that is none. */
+static bool check_flags(struct check *check, struct node *node)
+{
+	const char *table, *known;
+	struct buf all = { 0 };
+	struct nearest nearest;
+
+	if (!check_const_str(check, node->args, &table))
+		return false;
+	nearest_init(&nearest, table);
+	for (size_t i = 0; (known = lookup_flags_table(i)); i++) {
+		if (strcmp(known, table) == 0)
+			break;
+		buf_printf(&all, "%s%s", i ? " " : "", known);
+		nearest_try(&nearest, known);
+	}
+	if (!known) {
+		check_error(check, node->args, "there is no table of flags '%s'; there are: %s",
+			    table, all.data);
+		diag_hint_nearest(check->diags, nearest.best);
+	}
+	buf_fini(&all);
+	node->type = type_named(check->types, &named_types_errno[4], type_u64(), 0, table);
+	return known && builtin_check_scalar(check, node, ast_nth(node->args, 1));
+}
+
+static void *gen_flags(struct cg *cg, const struct node *node, void *dst)
+{
+	(void)dst;
+	return cg_expr(cg, ast_nth(node->args, 1));
 }
 
 static int32_t code_of(const void *bytes)
@@ -134,12 +167,26 @@ static struct value decode_syscall_name(struct decode *decode, const struct type
 	return named_or_number(decode, lookup_syscall_call(number), number);
 }
 
+static struct value decode_flags(struct decode *decode, const struct type *type, const void *bytes)
+{
+	struct buf text = { 0 };
+	struct value value;
+	uint64_t number;
+
+	memcpy(&number, bytes, sizeof(number));
+	lookup_flags_put(type->param, number, &text);
+	value = value_symbol(arena_strndup(decode->arena, text.data, text.len), number);
+	buf_fini(&text);
+	return value;
+}
+
 /* clang-format off */
 const struct named_type named_types_errno[] = {
 	{ "strerror_t", decode_strerror },
 	{ "errno_name_t", decode_errno_name },
 	{ "averror_t", decode_averror },
 	{ "syscall_name_t", decode_syscall_name },
+	{ "flags_t", decode_flags },
 	{ 0 },
 };
 
@@ -152,6 +199,8 @@ const struct builtin builtins_errno[] = {
 	  .doc = "The name of an error of FFmpeg's libraries: EAGAIN, EOF, INVALIDDATA." },
 	{ .name = "syscall_name", .proto = "syscall_name_t syscall_name(int number)", .check = check_code, .gen = gen_code,
 	  .doc = "The name of a system call." },
+	{ .name = "flags", .proto = "flags_t flags(const string table, int n)", .check = check_flags, .gen = gen_flags,
+	  .doc = "The names of flags: flags(\"open\", n) is O_RDWR|O_CLOEXEC; also mmap_prot, mmap, clone, poll, signal ..." },
 	{ 0 },
 };
 /* clang-format on */

@@ -52,6 +52,10 @@ void lookup_each_tracepoint(struct lookup *lookup, const char *category_glob, co
 			    void (*each)(void *, const char *category, const char *name),
 			    void *arg);
 /* System calls of this machine's architecture, by the names of their tracepoints; -1 / NULL: none. */
+/* The i-th table of flags.c: "open", "mmap_prot", ...; NULL: there are no more. */
+const char *lookup_flags_table(size_t i);
+/* "O_RDWR|O_CLOEXEC"; bits without a name as a hexadecimal number at the end. */
+void lookup_flags_put(const char *table, uint64_t value, struct buf *out);
 int lookup_syscall_number(struct lookup *lookup, const char *name);
 const char *lookup_syscall_name(struct lookup *lookup, int number);
 /* The name in the manual ("fstat", where the tracepoint says "newfstat"); NULL: unknown. From tables alone. */

@@ -32,7 +32,47 @@ static uint64_t load_unsigned(const uint8_t *bytes, uint32_t size)
 	return raw;
 }
 
-static struct value enum_value(const struct type *type, uint64_t raw)
+/* Enumerators of one bit each, at least three: a mask, whose values are sums of them. */
+static bool is_mask(const struct type *type)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < type->n_values; i++) {
+		uint64_t bits = (uint64_t)type->values[i].value;
+
+		if (bits & (bits - 1))
+			return false;
+		n += bits != 0;
+	}
+	return n >= 3;
+}
+
+/* "A|B", with the bits that have no name as a number at the end. */
+static struct value mask_value(struct decode *decode, const struct type *type, uint64_t raw)
+{
+	const char *text = NULL;
+	uint64_t rest = raw;
+	struct value value;
+
+	for (unsigned i = 0; i < type->n_values; i++) {
+		uint64_t bit = (uint64_t)type->values[i].value;
+
+		if (!(rest & bit))
+			continue;
+		text = text ? arena_printf(decode->arena, "%s|%s", text, type->values[i].name)
+			    : type->values[i].name;
+		rest &= ~bit;
+	}
+	if (!text)
+		return type->is_signed ? value_int((int64_t)raw) : value_uint(raw);
+	if (rest)
+		text = arena_printf(decode->arena, "%s|0x%llx", text, (unsigned long long)rest);
+	value = value_symbol(text, raw);
+	value.enumerated = true;
+	return value;
+}
+
+static struct value enum_value(struct decode *decode, const struct type *type, uint64_t raw)
 {
 	for (unsigned i = 0; i < type->n_values; i++) {
 		if ((uint64_t)type->values[i].value != raw)
@@ -43,17 +83,19 @@ static struct value enum_value(const struct type *type, uint64_t raw)
 		value.enumerated = true;
 		return value;
 	}
+	if (is_mask(type))
+		return mask_value(decode, type, raw);
 	return type->is_signed ? value_int((int64_t)raw) : value_uint(raw);
 }
 
 /* A scalar from its bits, already extended by the type's sign. */
-static struct value scalar_value(const struct type *type, uint64_t raw)
+static struct value scalar_value(struct decode *decode, const struct type *type, uint64_t raw)
 {
 	switch (type->kind) {
 	case TYPE_BOOL:
 		return (struct value){ .kind = VALUE_BOOL, .u = raw != 0 };
 	case TYPE_ENUM:
-		return enum_value(type, raw);
+		return enum_value(decode, type, raw);
 	case TYPE_PTR:
 		return (struct value){ .kind = VALUE_PTR, .u = raw };
 	case TYPE_INT:
@@ -73,7 +115,8 @@ static struct value scalar_value(const struct type *type, uint64_t raw)
 	return (struct value){ .kind = VALUE_NONE };
 }
 
-static struct value decode_scalar(const struct type *type, const uint8_t *bytes)
+static struct value decode_scalar(struct decode *decode, const struct type *type,
+				  const uint8_t *bytes)
 {
 	if (type->size == 0 || type->size > 8)
 		return (struct value){ .kind = VALUE_NONE };
@@ -82,7 +125,7 @@ static struct value decode_scalar(const struct type *type, const uint8_t *bytes)
 
 	if (type->is_signed && (type->kind == TYPE_INT || type->kind == TYPE_ENUM))
 		raw = sign_extend(raw, type->size * 8);
-	return scalar_value(type, raw);
+	return scalar_value(decode, type, raw);
 }
 
 /* Strings that were read with max_strlen bytes of room end with a mark when that was too little. */
@@ -147,7 +190,8 @@ static struct value decode_array(struct decode *decode, const struct type *type,
 	return (struct value){ .kind = VALUE_ARRAY, .items = items, .len = type->count };
 }
 
-static struct value decode_bit_field(const struct field *field, const uint8_t *bytes, size_t room)
+static struct value decode_bit_field(struct decode *decode, const struct field *field,
+				     const uint8_t *bytes, size_t room)
 {
 	unsigned __int128 raw = 0;
 	unsigned n_bytes = (field->bit_offset + field->bit_size + 7u) / 8;
@@ -165,7 +209,7 @@ static struct value decode_bit_field(const struct field *field, const uint8_t *b
 
 	if (type->is_signed)
 		bits = sign_extend(bits, field->bit_size);
-	return scalar_value(type, bits);
+	return scalar_value(decode, type, bits);
 }
 
 /*
@@ -200,7 +244,7 @@ static struct value decode_field(struct decode *decode, const struct field *fiel
 	if (offset > size)
 		return (struct value){ .kind = VALUE_NONE };
 	if (field->bit_size)
-		return decode_bit_field(field, record + offset, size - offset);
+		return decode_bit_field(decode, field, record + offset, size - offset);
 	return decode_at(decode, field->type, record + offset, size - offset);
 }
 
@@ -292,7 +336,7 @@ static struct value decode_at(struct decode *decode, const struct type *type, co
 	case TYPE_INT:
 	case TYPE_ENUM:
 	case TYPE_PTR:
-		return decode_scalar(type, bytes);
+		return decode_scalar(decode, type, bytes);
 	case TYPE_STR:
 		return decode_text(decode, bytes, type->size);
 	case TYPE_BUF:
