@@ -239,22 +239,22 @@ jb_inline void jb_lock_give(struct jb_lock *lock)
 	__sync_val_compare_and_swap(&lock->held, 1, 0);
 }
 
-static long jb_count_element(void *map, const void *key, void *value, void *n)
+static long jb_pass_element(void *map, const void *key, void *value, void *ctx)
 {
 	(void)map;
 	(void)key;
 	(void)value;
-	*(jb_u64 *)n += 1;
+	(void)ctx;
 	return 0;
 }
 
-/* How many keys a map has, counted one by one (Linux 5.13). */
+/*
+ * How many keys a map has, as the kernel counts them while it passes them one by one (Linux 5.13). A counter of our own
+ * would be another known number for the verifier in each round, so that it never sees a round twice.
+ */
 jb_inline jb_u64 jb_map_len(void *map)
 {
-	jb_u64 n = 0;
-
-	bpf_for_each_map_elem(map, jb_count_element, &n, 0);
-	return n;
+	return bpf_for_each_map_elem(map, jb_pass_element, (void *)0, 0);
 }
 
 /* Zero, but the verifier cannot know: it is in memory that user space might write. */

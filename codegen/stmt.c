@@ -185,6 +185,25 @@ static void call_loop(struct cg *cg, LLVMBasicBlockRef here, LLVMValueRef callba
 	after_loop(cg);
 }
 
+/*
+ * At the beginning of a round: let the verifier forget the values of all variables. As long as it knows the $i of
+ * `$i = 0; while ($i < 100000) { $i++; }`, no round is like another one, and it follows them until it gives up (Linux
+ * 6.18: after 8192 rounds, or a million instructions).
+ */
+static void forget_values(struct cg *cg)
+{
+	LLVMValueRef zero = cg_rt(cg, "jb_unknown_zero", NULL, 0);
+	struct variable **v;
+
+	vec_each (v, &cg->instance->variables) {
+		unsigned slot = FRAME_VARS + (*v)->index;
+		if (!(*v)->type || !type_is_scalar((*v)->type))
+			continue;
+		LLVMValueRef value = cg_slot_load(cg, slot, cg->i64);
+		LLVMBuildStore(cg->b, LLVMBuildAdd(cg->b, value, zero, ""), cg_slot(cg, slot));
+	}
+}
+
 /* The callback gets pointers to an element's key and value: both are copied into the loop's variable. */
 static void for_map(struct cg *cg, const struct node *node)
 {
@@ -198,6 +217,7 @@ static void for_map(struct cg *cg, const struct node *node)
 		LLVMBuildStore(cg->b, generation, cg_slot(cg, slot));
 	cg_open_callback(cg, &fn, node->span, (LLVMTypeRef[]){ cg->ptr, cg->ptr, cg->ptr, cg->ptr },
 			 4);
+	forget_values(cg);
 	if (generation)
 		cg_map_only(cg, map, LLVMGetParam(fn.fn, 1), cg_slot_load(cg, slot, cg->i64));
 	cg_map_element(cg, map, LLVMGetParam(fn.fn, 1), LLVMGetParam(fn.fn, 2),
@@ -223,30 +243,13 @@ static void for_range(struct cg *cg, const struct node *node)
 	LLVMBuildStore(cg->b, from, cg_slot(cg, start_slot));
 	LLVMBasicBlockRef here = LLVMGetInsertBlock(cg->b);
 	open_round(cg, &fn, node);
+	forget_values(cg);
 	LLVMValueRef index = LLVMBuildAdd(cg->b, cg_slot_load(cg, start_slot, cg->i64),
 					  LLVMGetParam(fn.fn, 0), "");
 	LLVMBuildStore(cg->b, index, cg_slot(cg, FRAME_VARS + node->variable->index));
 	cg_stmt(cg, node->c);
 	cg_close_callback(cg, &fn);
 	call_loop(cg, here, fn.fn, rounds, node);
-}
-
-/*
- * Let the verifier forget the values of all variables. It follows `$i = 0; while ($i < 100000) { $i++; }` round by
- * round as long as it knows $i, and gives up after 8192 (Linux 6.18: "The sequence of 8193 jumps is too complex").
- */
-static void forget_values(struct cg *cg)
-{
-	LLVMValueRef zero = cg_rt(cg, "jb_unknown_zero", NULL, 0);
-	struct variable **v;
-
-	vec_each (v, &cg->instance->variables) {
-		unsigned slot = FRAME_VARS + (*v)->index;
-		if (!(*v)->type || !type_is_scalar((*v)->type))
-			continue;
-		LLVMValueRef value = cg_slot_load(cg, slot, cg->i64);
-		LLVMBuildStore(cg->b, LLVMBuildAdd(cg->b, value, zero, ""), cg_slot(cg, slot));
-	}
 }
 
 static void do_while(struct cg *cg, const struct node *node)
