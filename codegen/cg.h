@@ -29,6 +29,11 @@ LLVMValueRef cg_temp(struct cg *cg, const struct type *type);
 LLVMValueRef cg_const_bytes(struct cg *cg, const void *bytes, size_t len);
 /* A pointer `offset` bytes further. */
 LLVMValueRef cg_offset(struct cg *cg, LLVMValueRef ptr, int64_t offset);
+/*
+ * The place at an offset in the program's context, for a load. The verifier wants constant offsets there, so the optimiser
+ * must not make one load of two that differ in their place (LLVM 18: llvm.preserve.static.offset).
+ */
+LLVMValueRef cg_ctx_offset(struct cg *cg, int64_t offset);
 LLVMValueRef cg_load(struct cg *cg, LLVMValueRef ptr,
 		     const struct type *type); /* scalar from BPF memory, as i64 */
 void cg_store(struct cg *cg, LLVMValueRef ptr, const struct type *type, LLVMValueRef value);

@@ -129,6 +129,19 @@ LLVMValueRef cg_ctx(struct cg *cg)
 	return cg->fn->outer ? cg_slot_load(cg, FRAME_CTX, cg->ptr) : LLVMGetParam(cg->fn->fn, 0);
 }
 
+LLVMValueRef cg_ctx_offset(struct cg *cg, int64_t offset)
+{
+	static const char name[] = "llvm.preserve.static.offset";
+	unsigned id = LLVMLookupIntrinsicID(name, sizeof(name) - 1);
+	LLVMValueRef marker = LLVMGetIntrinsicDeclaration(cg->module, id, NULL, 0),
+		     ctx = cg_ctx(cg);
+	LLVMTypeRef type = LLVMIntrinsicGetType(cg->llvm, id, NULL, 0);
+
+	ctx = LLVMBuildCall2(cg->b, type, marker, &ctx, 1, "");
+	return LLVMBuildInBoundsGEP2(cg->b, cg->i8, ctx, (LLVMValueRef[]){ cg_int(cg, offset) }, 1,
+				     "");
+}
+
 LLVMValueRef cg_extend(struct cg *cg, LLVMValueRef value, bool is_signed)
 {
 	LLVMTypeRef type = LLVMTypeOf(value);

@@ -35,22 +35,22 @@ static void read_remote(struct cg *cg, struct place place, LLVMValueRef dst, uin
 
 LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 {
-	LLVMValueRef ctx = cg_ctx(cg), value;
+	LLVMValueRef value;
 
 	switch (item.kind) {
 	case CTX_NONE:
 		break;
 	case CTX_REG:
-		return LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, item.offset), "");
+		return LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, item.offset), "");
 	case CTX_LOAD:
 		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, item.size),
-				       cg_offset(cg, ctx, item.offset), "");
+				       cg_ctx_offset(cg, item.offset), "");
 		return cg_extend(cg, value, item.is_signed);
 	case CTX_RAW_ARG:
-		return LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, 8 * item.index), "");
+		return LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, 8 * item.index), "");
 	case CTX_SYS_REGS: {
 		LLVMValueRef regs =
-			LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, ctx, 8 * REGS_ARG), "");
+			LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, 8 * REGS_ARG), "");
 		struct place place = { LLVMBuildAdd(cg->b, regs, cg_int(cg, item.offset), ""),
 				       SPACE_KERNEL, type_u64(), 0, 0 };
 		return cg_place_load(cg, place);
@@ -105,8 +105,10 @@ static struct place args_field(struct cg *cg, const struct node *node)
 		LLVMValueRef base = LLVMBuildPtrToInt(cg->b, cg_ctx(cg), cg->i64, "");
 		return place_of_value(cg, LLVMBuildAdd(cg->b, base, at, ""), node->type);
 	}
-	return (struct place){ cg_offset(cg, cg_ctx(cg), item.offset), SPACE_CTX, node->type,
-			       field->bit_offset, field->bit_size };
+	/* What is more than a number is given away by its address, which may be anywhere. */
+	return (struct place){ type_is_scalar(node->type) ? cg_ctx_offset(cg, item.offset)
+							  : cg_offset(cg, cg_ctx(cg), item.offset),
+			       SPACE_CTX, node->type, field->bit_offset, field->bit_size };
 }
 
 static struct place member(struct cg *cg, const struct node *node)

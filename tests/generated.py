@@ -75,7 +75,7 @@ class Body:
         one = lambda: self.number(depth - 1)  # noqa: E731
         return self.pick(
             lambda: f"({one()} {self.pick('+', '-', '*', '&', '|', '^')} {one()})",
-            lambda: f"({one()} {self.pick('/', '%')} {self.pick('3', '10', one())})",
+            lambda: f"({one()} {self.pick('/', '%')} {self.pick('3', '10', f'({one()} | 1)')})",
             lambda: f"({one()} {self.pick('<<', '>>')} {rng.randrange(20)})",
             lambda: f"({self.condition(depth - 1)} ? {one()} : {one()})",
             lambda: f"({self.pick('int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64')})({one()})",
