@@ -33,6 +33,15 @@ static void read_remote(struct cg *cg, struct place place, LLVMValueRef dst, uin
 	      (LLVMValueRef[]){ dst, cg_int(cg, size), place.addr }, 3);
 }
 
+/* What is narrower than a word may have anything above it in a register. */
+static LLVMValueRef narrow(struct cg *cg, LLVMValueRef word, struct ctx_item item)
+{
+	if (!item.size || item.size >= 8)
+		return word;
+	return cg_extend(cg, LLVMBuildTrunc(cg->b, word, cg_int_type(cg, item.size), ""),
+			 item.is_signed);
+}
+
 LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 {
 	LLVMValueRef value;
@@ -41,7 +50,8 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 	case CTX_NONE:
 		break;
 	case CTX_REG:
-		return LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, item.offset), "");
+		value = LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, item.offset), "");
+		return narrow(cg, value, item);
 	case CTX_LOAD:
 		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, item.size),
 				       cg_ctx_offset(cg, item.offset), "");
@@ -57,13 +67,22 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 	}
 	case CTX_SAVED: {
 		LLVMValueRef span = cg_slot_load(cg, FRAME_SPAN, cg->ptr);
-		return LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, span, 8 + 8 * item.index), "");
+		value = LLVMBuildLoad2(cg->b, cg->i64, cg_offset(cg, span, 8 + 8 * item.index), "");
+		return narrow(cg, value, item);
 	}
 	case CTX_DURATION: {
 		LLVMValueRef span = cg_slot_load(cg, FRAME_SPAN, cg->ptr);
 		LLVMValueRef start = LLVMBuildLoad2(cg->b, cg->i64, span, "");
 		return LLVMBuildSub(cg->b, cg_rt(cg, "jb_now_ns", NULL, 0), start, "");
 	}
+	case CTX_WORD:
+		value = cg_rt(cg, "jb_function_word",
+			      (LLVMValueRef[]){ ctx, cg_int(cg, item.index) }, 2);
+		return narrow(cg, value, item);
+	case CTX_RESULT:
+		return narrow(cg, cg_rt(cg, "jb_function_result", &ctx, 1), item);
+	case CTX_MEMORY:
+		break;
 	}
 	assert(!"check lets no missing context item through");
 	return cg_int(cg, 0);
@@ -95,6 +114,11 @@ static struct place args_field(struct cg *cg, const struct node *node)
 
 	if (instance->provider->args_field)
 		item = instance->provider->args_field(target, instance->args, field);
+	if (item.kind == CTX_MEMORY) {
+		LLVMValueRef base = LLVMBuildPtrToInt(
+			cg->b, cg_offset(cg, cg_ctx(cg), item.offset), cg->i64, "");
+		return (struct place){ base, SPACE_KERNEL, node->type, 0, 0 };
+	}
 	if (item.kind != CTX_LOAD)
 		return place_of_value(cg, cg_ctx_item(cg, item), node->type);
 	if (field->data_loc) {

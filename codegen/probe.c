@@ -218,11 +218,6 @@ static void require_span(struct cg *cg, LLVMValueRef taken, LLVMValueRef span)
 	LLVMBuildStore(cg->b, span, cg_slot(cg, FRAME_SPAN));
 }
 
-static bool span_has_state(const struct instance *instance)
-{
-	return instance->saved_args || instance->uses_duration;
-}
-
 /* One program at both ends: at the entry it remembers and leaves, at the return it goes on. */
 static void span_session(struct cg *cg)
 {
@@ -234,7 +229,7 @@ static void span_session(struct cg *cg)
 	cg_branch(cg, cg_rt(cg, "jb_session_is_return", NULL, 0), at_return, at_entry);
 	cg_enter(cg, at_entry);
 	if (instance->saved_args)
-		cg_rt(cg, "jb_span_user_enter", (LLVMValueRef[]){ cg_ctx(cg), salt }, 2);
+		cg_rt(cg, "jb_span_session_enter", (LLVMValueRef[]){ cg_ctx(cg), salt }, 2);
 	else if (instance->uses_duration)
 		cg_rt(cg, "jb_session_start", NULL, 0);
 	LLVMBuildBr(cg->b, cg->fn->leave);
@@ -243,9 +238,7 @@ static void span_session(struct cg *cg)
 		LLVMValueRef span = cg_memory(cg, 56);
 		cg_zero(cg, span, 56);
 		require_span(cg,
-			     cg_rt(cg, "jb_span_user_take",
-				   (LLVMValueRef[]){ cg_ctx(cg), salt, span }, 3),
-			     span);
+			     cg_rt(cg, "jb_span_session_take", &span, 1), span);
 	} else if (instance->uses_duration) {
 		LLVMValueRef span = cg_memory(cg, 8);
 		LLVMBuildStore(cg->b, cg_rt(cg, "jb_session_started", NULL, 0), span);
@@ -264,16 +257,17 @@ static void span_return(struct cg *cg)
 		span_session(cg);
 		return;
 	}
-	if (instance->span_mode == SPAN_SYSCALL && !instance_has_entry(instance))
-		return;
-	if (instance->span_mode == SPAN_PAIR_USER && !span_has_state(instance))
+	if (!instance_has_entry(instance))
 		return;
 	span = cg_memory(cg, 56);
 	cg_zero(cg, span, 56);
-	taken = instance->span_mode == SPAN_PAIR_USER
-			? cg_rt(cg, "jb_span_user_take", (LLVMValueRef[]){ cg_ctx(cg), salt, span },
-				3)
-			: cg_rt(cg, "jb_span_syscall_take", (LLVMValueRef[]){ salt, span }, 2);
+	if (instance->span_mode == SPAN_SYSCALL)
+		taken = cg_rt(cg, "jb_span_syscall_take", (LLVMValueRef[]){ salt, span }, 2);
+	else
+		taken = cg_rt(cg,
+			      instance->span_mode == SPAN_FEXIT ? "jb_span_words_take"
+								: "jb_span_regs_take",
+			      (LLVMValueRef[]){ cg_ctx(cg), salt, span }, 3);
 	require_span(cg, taken, span);
 }
 
@@ -290,7 +284,10 @@ static void entry_program(struct cg *cg)
 		cg_rt(cg, "jb_span_syscall_enter", &salt, 1);
 	} else {
 		cg_filter(cg);
-		cg_rt(cg, "jb_span_user_enter", (LLVMValueRef[]){ cg_ctx(cg), salt }, 2);
+		cg_rt(cg,
+		      instance->span_mode == SPAN_FEXIT ? "jb_span_words_enter"
+							: "jb_span_regs_enter",
+		      (LLVMValueRef[]){ cg_ctx(cg), salt }, 2);
 	}
 	LLVMBuildBr(cg->b, fn.leave);
 	close_function(cg, &fn);

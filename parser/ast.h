@@ -195,6 +195,8 @@ struct instance {
 	enum span_mode span_mode;
 	struct span span;
 	const char *program; /* "p3_uprobe": name of the BPF function; entry hooks append "_in" */
+	uint32_t entry_type; /* attach_type of the entry program, 0: as the main one's */
+	const char *attach_function, *why; /* see plan_probe */
 };
 
 /*
@@ -204,8 +206,17 @@ struct instance {
  */
 static inline bool instance_has_entry(const struct instance *instance)
 {
-	return instance->span_mode == SPAN_PAIR_USER ||
-	       (instance->span_mode == SPAN_SYSCALL && instance->uses_duration);
+	switch (instance->span_mode) {
+	case SPAN_PAIR:
+		return instance->saved_args || instance->uses_duration;
+	case SPAN_FEXIT:
+	case SPAN_SYSCALL:
+		return instance->uses_duration;
+	case SPAN_NONE:
+	case SPAN_SESSION:
+		break;
+	}
+	return false;
 }
 
 struct node *ast_new(struct arena *arena, enum node_kind kind, struct span span);

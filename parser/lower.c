@@ -385,8 +385,11 @@ static void add_probe(struct lowering *l, const struct instance *instance, unsig
 	probe->span = instance->span;
 	probe->unfiltered = instance->unfiltered;
 	probe->hits_counter = instance->hits_counter;
-	probe->attach_type = instance->attach_type;
+	probe->attach_type = role && instance->entry_type ? instance->entry_type
+							  : instance->attach_type;
+	probe->attach_function = instance->attach_function;
 	probe->mode = instance->mode;
+	probe->why = role ? NULL : instance->why;
 }
 
 /* begin is 0, end is 2, all others are 1: the order of attaching. */

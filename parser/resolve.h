@@ -33,12 +33,19 @@ struct resolve {
 	VEC(struct map *) maps;
 	struct strmap *macros, *defines, *map_names;
 	const struct spec *spec;   /* being expanded */
+	const struct provider *served_by; /* of its targets, when not its own provider; see resolve_serve() */
+	const char *why;
 	struct instance *instance; /* being filled */
 	struct front *front;	   /* private to the parser: parser/front.h */
 };
 
 /* For provider rows: a new target of the spec being expanded; the provider fills in the rest. */
 struct target *resolve_add_target(struct resolve *resolve, const char *name);
+/*
+ * For expand: the spec's targets are served by another row (a kernel without kprobes serves them by fentry), `why` being
+ * the sentence that tells the user so; NULL: nothing worth telling.
+ */
+void resolve_serve(struct resolve *resolve, const struct provider *provider, const char *why);
 /* An error about part i of the spec (i < 0: the whole of it); shows the caret under that part. */
 void resolve_error(struct resolve *resolve, int part, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));

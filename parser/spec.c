@@ -96,12 +96,6 @@ static void split(struct splitter *s)
 static bool is_planned(const char *name)
 {
 	static const char *const names[] = {
-		"kprobe",
-		"kretprobe",
-		"fentry",
-		"fexit",
-		"kfunc",
-		"kretfunc",
 		"iter",
 		"software",
 		"hardware",
@@ -111,10 +105,6 @@ static bool is_planned(const char *name)
 		"self",
 		"test",
 		"bench",
-		"k",
-		"kr",
-		"f",
-		"fr",
 		"it",
 		"s",
 		"h",
@@ -211,6 +201,12 @@ void resolve_hint(struct resolve *resolve, const char *fmt, ...)
 		diag_hint(resolve->diags, "%s", text);
 }
 
+void resolve_serve(struct resolve *resolve, const struct provider *provider, const char *why)
+{
+	resolve->served_by = provider;
+	resolve->why = why;
+}
+
 struct target *resolve_add_target(struct resolve *resolve, const char *name)
 {
 	struct target *target = arena_new_of(resolve->arena, struct target);
@@ -248,7 +244,7 @@ static void report_mistakes(struct resolve *resolve, struct span span)
 
 /* --- one attach point --- */
 
-static const struct spec *parse_spec(struct resolve *resolve, const struct node *node)
+static struct spec *parse_spec(struct resolve *resolve, const struct node *node)
 {
 	struct splitter s = { .resolve = resolve, .node = node };
 	struct spec *spec = arena_new_of(resolve->arena, struct spec);
@@ -272,13 +268,15 @@ static const struct spec *parse_spec(struct resolve *resolve, const struct node 
 }
 
 /* Targets of a spec that failed are forgotten: ids stay dense. */
-static bool expand_spec(struct resolve *resolve, const struct spec *spec)
+static bool expand_spec(struct resolve *resolve, struct spec *spec)
 {
 	struct front *front = resolve->front;
 	size_t n_targets = resolve->plan->targets.n, n_mistakes = front->mistakes.n;
 	bool ok;
 
 	resolve->spec = spec;
+	resolve->served_by = NULL;
+	resolve->why = NULL;
 	front->targets.n = 0;
 	front->gathering = true;
 	ok = spec->provider->expand(resolve, spec);
@@ -292,6 +290,8 @@ static bool expand_spec(struct resolve *resolve, const struct spec *spec)
 		front->mistakes.n = n_mistakes;
 	else
 		resolve->plan->targets.n = n_targets;
+	if (ok && resolve->served_by)
+		spec->provider = resolve->served_by;
 	return ok;
 }
 
@@ -303,7 +303,7 @@ static const struct spec *expand_first(struct resolve *resolve, const struct nod
 	resolve->front->mistakes.n = 0;
 	for (; alternative; alternative = node->args ? alternative->next : NULL) {
 		unsigned errors = diag_errors(resolve->diags);
-		const struct spec *spec = parse_spec(resolve, alternative);
+		struct spec *spec = parse_spec(resolve, alternative);
 
 		if (spec && diag_errors(resolve->diags) == errors && expand_spec(resolve, spec))
 			return spec;
@@ -351,6 +351,7 @@ static struct instance *add_instance(struct resolve *resolve, struct node *probe
 	instance->body = ast_clone(resolve->arena, probe->b);
 	instance->provider = spec->provider;
 	instance->span = spec->span;
+	instance->why = resolve->why;
 	instance->uses_args = needs->args;
 	instance->uses_duration = needs->duration;
 	instance->uses_probe = needs->probe;

@@ -489,6 +489,16 @@ void lookup_each_type(struct lookup *lookup, void (*each)(void *, const char *sp
 	buf_fini(&spelling);
 }
 
+struct btf *kernel_btf(struct lookup *lookup)
+{
+	return facts(lookup)->btf;
+}
+
+const struct type *kernel_type_by_id(struct lookup *lookup, uint32_t id)
+{
+	return convert(lookup, id);
+}
+
 uint32_t kernel_function_id(struct lookup *lookup, const char *name)
 {
 	return facts(lookup)->btf ? find_kind(lookup, name, BTF_KIND_FUNC) : 0;

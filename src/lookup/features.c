@@ -12,14 +12,26 @@
 #include "lookup/internal.h"
 
 /* Younger than Linux 6.1's headers. */
-enum { ATTACH_UPROBE_MULTI = 48, ATTACH_UPROBE_SESSION = 57 };
-enum { HELPER_GET_ATTACH_COOKIE = 174, HELPER_LOOP = 181 };
+enum {
+	ATTACH_KPROBE_MULTI = 42,
+	ATTACH_UPROBE_MULTI = 48,
+	ATTACH_KPROBE_SESSION = 56,
+	ATTACH_UPROBE_SESSION = 57
+};
+enum { HELPER_GET_ATTACH_COOKIE = 174, HELPER_LOOP = 181, HELPER_GET_FUNC_ARG = 183 };
 
 /* bpf_attr of BPF_LINK_CREATE as Linux 6.6 and later read it for uprobe multi links. */
 struct link_uprobe_multi {
 	uint32_t prog_fd, target_fd, attach_type, flags;
 	uint64_t path, offsets, ref_ctr_offsets, cookies;
 	uint32_t cnt, multi_flags, pid, pad;
+};
+
+/* The same of BPF_LINK_CREATE for kprobe multi links. */
+struct link_kprobe_multi {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint32_t multi_flags, cnt;
+	uint64_t syms, addrs, cookies;
 };
 
 static int bpf_call(int command, void *attr, unsigned size)
@@ -62,7 +74,7 @@ static int load_empty(uint32_t type, uint32_t attach_type, uint32_t btf_id)
  * verifier accepts the call or complains about its arguments; else it says that the function is not
  * known.
  */
-static bool has_helper(uint32_t type, int helper)
+static bool has_helper(uint32_t type, int helper, uint32_t btf_id)
 {
 	static const char license[] = "GPL";
 	const struct bpf_insn insns[] = {
@@ -79,6 +91,8 @@ static bool has_helper(uint32_t type, int helper)
 		.log_buf = (uintptr_t)log,
 		.log_size = sizeof(log),
 		.log_level = 1,
+		.expected_attach_type = btf_id ? BPF_TRACE_FENTRY : 0,
+		.attach_btf_id = btf_id,
 	};
 	int fd = bpf_call(BPF_PROG_LOAD, &attr, sizeof(attr));
 
@@ -144,14 +158,80 @@ static bool try_kprobe(struct lookup *lookup)
 	return close_if_open(fd) || errno == ENOENT || errno == EINVAL || errno == EADDRNOTAVAIL;
 }
 
-/* Needs the number of a kernel function, so this one reads BTF. */
-static bool try_fentry(struct lookup *lookup)
+/*
+ * A function that is not there: a kernel that knows such links has looked for it. EOPNOTSUPP says that it was built
+ * without CONFIG_FPROBE, EINVAL that it does not know the attach type.
+ */
+static bool has_kprobe_link(uint32_t attach_type)
+{
+	int prog = load_empty(BPF_PROG_TYPE_KPROBE, attach_type, 0), link;
+	const char *name = "jb_there_is_no_such_function";
+	struct link_kprobe_multi attr = {
+		.prog_fd = (uint32_t)prog,
+		.attach_type = attach_type,
+		.cnt = 1,
+		.syms = (uintptr_t)&name,
+	};
+
+	if (prog < 0)
+		return false;
+	link = bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
+	close_if_open(link);
+	close(prog);
+	return link == -ESRCH || link == -ENOENT || link >= 0;
+}
+
+static bool try_kprobe_multi(struct lookup *lookup)
+{
+	(void)lookup;
+	return has_kprobe_link(ATTACH_KPROBE_MULTI);
+}
+
+static bool try_kprobe_session(struct lookup *lookup)
+{
+	(void)lookup;
+	return has_kprobe_link(ATTACH_KPROBE_SESSION);
+}
+
+/* Needs the number of a kernel function, so these read BTF. */
+static uint32_t some_function(struct lookup *lookup)
 {
 	uint32_t id = kernel_function_id(lookup, "bpf_fentry_test1");
 
-	if (!id)
-		id = kernel_function_id(lookup, "vfs_read");
-	return id && close_if_open(load_empty(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, id));
+	return id ? id : kernel_function_id(lookup, "vfs_read");
+}
+
+/* Arguments are read by a helper that came with Linux 5.17. */
+static bool try_fentry(struct lookup *lookup)
+{
+	uint32_t id = some_function(lookup);
+	int fd = id ? load_empty(BPF_PROG_TYPE_TRACING, BPF_TRACE_FENTRY, id) : -ENOENT;
+
+	lookup->fentry_error = fd < 0 ? fd : -ENOSYS;
+	return close_if_open(fd) && has_helper(BPF_PROG_TYPE_TRACING, HELPER_GET_FUNC_ARG, id);
+}
+
+static bool try_fentry_cookie(struct lookup *lookup)
+{
+	return lookup_feature(lookup, FEATURE_FENTRY) &&
+	       has_helper(BPF_PROG_TYPE_TRACING, HELPER_GET_ATTACH_COOKIE, some_function(lookup));
+}
+
+const char *lookup_fentry_obstacle(struct lookup *lookup)
+{
+	switch (lookup->fentry_error) {
+	case -ENOENT:
+		return "its types are not there (CONFIG_DEBUG_INFO_BTF)";
+	case -ENOSYS:
+		return "it takes Linux 5.17";
+	case 0:
+		return "it is switched off";
+	default:
+		return arena_printf(lookup->arena,
+				    "it refuses such programs (%s), as without "
+				    "CONFIG_DYNAMIC_FTRACE_WITH_DIRECT_CALLS",
+				    strerror(-lookup->fentry_error));
+	}
 }
 
 static int make_map(uint32_t type, uint32_t key_size, uint32_t value_size, uint32_t max_entries)
@@ -175,13 +255,13 @@ static bool try_ringbuf(struct lookup *lookup)
 static bool try_cookie(struct lookup *lookup)
 {
 	(void)lookup;
-	return has_helper(BPF_PROG_TYPE_PERF_EVENT, HELPER_GET_ATTACH_COOKIE);
+	return has_helper(BPF_PROG_TYPE_PERF_EVENT, HELPER_GET_ATTACH_COOKIE, 0);
 }
 
 static bool try_raw_tp_cookie(struct lookup *lookup)
 {
 	(void)lookup;
-	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_GET_ATTACH_COOKIE);
+	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_GET_ATTACH_COOKIE, 0);
 }
 
 /* Hashes are read so (Linux 5.6). A batch of none is always fine where the command is known. */
@@ -202,7 +282,7 @@ static bool try_map_batch(struct lookup *lookup)
 static bool try_loop(struct lookup *lookup)
 {
 	(void)lookup;
-	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_LOOP);
+	return has_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, HELPER_LOOP, 0);
 }
 
 struct feature {
@@ -216,8 +296,16 @@ static const struct feature features[] = {
 	[FEATURE_UPROBE_SESSION] = { "uprobe session",
 				     "a uprobe and a uretprobe with a map between them",
 				     try_uprobe_session },
-	[FEATURE_KPROBE] = { "kprobe", "nothing: kprobe and kretprobe cannot be used", try_kprobe },
-	[FEATURE_FENTRY] = { "fentry", "nothing: fentry and fexit cannot be used", try_fentry },
+	[FEATURE_KPROBE] = { "kprobe", "fentry, if there is that; but no offsets and addresses",
+			     try_kprobe },
+	[FEATURE_KPROBE_MULTI] = { "kprobe multi", "one perf event per function",
+				   try_kprobe_multi },
+	[FEATURE_KPROBE_SESSION] = { "kprobe session",
+				     "fexit, or a kprobe and a kretprobe with a map between them",
+				     try_kprobe_session },
+	[FEATURE_FENTRY] = { "fentry", "kprobes, if there are those", try_fentry },
+	[FEATURE_FENTRY_COOKIE] = { "fentry cookie", "one generated program per function",
+				    try_fentry_cookie },
 	[FEATURE_RINGBUF] = { "ring buffer", "nothing: Linux 5.8 or later is needed", try_ringbuf },
 	[FEATURE_BPF_COOKIE] = { "attach cookie", "one program per target", try_cookie },
 	[FEATURE_RAW_TP_COOKIE] = { "raw tracepoint cookie", "one program per raw tracepoint",
@@ -226,10 +314,13 @@ static const struct feature features[] = {
 	[FEATURE_BPF_LOOP] = { "bpf_loop", "nothing: loops need Linux 5.17 or later", try_loop },
 };
 
-/* JBTRACE_NO_FEATURE names features not to use, as "uprobe_multi,uprobe_session": so the other ways can be tried. */
-static bool is_switched_off(const char *name)
+/*
+ * JBTRACE_NO_FEATURE names features not to use, as "uprobe_multi,uprobe_session": so the other ways can be tried.
+ * JBTRACE_ASSUME_FEATURE names those to take for granted: so plans for another kernel can be looked at.
+ */
+static bool is_listed(const char *variable, const char *name)
 {
-	const char *list = getenv("JBTRACE_NO_FEATURE");
+	const char *list = getenv(variable);
 	size_t len = strlen(name);
 
 	for (; list && *list; list += strcspn(list, ","), list += *list == ',') {
@@ -247,10 +338,14 @@ bool lookup_feature(struct lookup *lookup, enum kernel_feature feature)
 {
 	signed char *known = &lookup->features[feature];
 
-	if (!*known)
-		*known = !is_switched_off(features[feature].name) && features[feature].try(lookup)
-				 ? 1
-				 : -1;
+	const char *name = features[feature].name;
+
+	if (!*known && is_listed("JBTRACE_NO_FEATURE", name))
+		*known = -1;
+	else if (!*known && is_listed("JBTRACE_ASSUME_FEATURE", name))
+		*known = 1;
+	else if (!*known)
+		*known = features[feature].try(lookup) ? 1 : -1;
 	return *known > 0;
 }
 

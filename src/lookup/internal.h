@@ -15,6 +15,8 @@
 struct btf_facts;     /* btf.c */
 struct tracefs_facts; /* tracefs.c */
 struct ksyms;	      /* ksyms.c */
+struct func_facts;    /* btf_func.c */
+struct blacklist;     /* kernfuncs.c */
 
 struct lookup {
 	struct arena *arena;
@@ -25,7 +27,10 @@ struct lookup {
 	struct strmap *elves;	       /* "dev:ino" -> struct elf_file */
 	struct strmap *binaries;       /* "pid word" -> binary_vec, of lookup_binaries */
 	struct ksyms *ksyms;
+	struct func_facts *funcs;    /* NULL until the first question about a kernel function's arguments */
+	struct blacklist *blacklist; /* NULL until the first question about it */
 	int pid;			     /* of a listing */
+	int fentry_error;		     /* -errno of its trial */
 	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */
 };
 
@@ -34,7 +39,14 @@ int lookup_fail(struct lookup *lookup, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 void btf_facts_free(struct btf_facts *btf);
+void func_facts_free(struct func_facts *funcs);
 void tracefs_facts_free(struct tracefs_facts *tracefs);
+
+/* --- btf.c for btf_func.c --- */
+struct btf;
+struct btf_type;
+struct btf *kernel_btf(struct lookup *lookup); /* NULL: cannot be read */
+const struct type *kernel_type_by_id(struct lookup *lookup, uint32_t id);
 
 /* --- btf.c for tracefs.c and features.c --- */
 /* The number of a kernel function in BTF, 0: none, or no BTF. */
@@ -112,6 +124,7 @@ struct ksym {
 	uint64_t address;
 	const char *name;
 	const char *module; /* NULL: the kernel itself */
+	char kind;	    /* as nm(1) has it: t and T are text */
 };
 struct ksyms {
 	struct ksym *data; /* sorted by address */

@@ -44,6 +44,7 @@ static bool parse_line(char **at, struct ksym *sym)
 	*at = end + 1;
 	sym->address = parse_hex(&p);
 	sym->module = NULL;
+	sym->kind = end - p > 3 ? p[1] : '?';
 	sym->name = end - p > 3 ? p + 3 : end;
 	tab = strchr(sym->name, '\t');
 	if (tab) {

@@ -26,6 +26,7 @@ void lookup_free(struct lookup *lookup)
 {
 	if (!lookup)
 		return;
+	func_facts_free(lookup->funcs); /* built on the kernel's BTF */
 	btf_facts_free(lookup->btf);
 	tracefs_facts_free(lookup->tracefs);
 	arena_free(lookup->arena);

@@ -106,12 +106,49 @@ int lookup_binaries(struct lookup *lookup, const char *word, int pid, binary_vec
 
 /* --- kernel symbols (ksyms.c) --- */
 uint64_t lookup_kernel_address(struct lookup *lookup, const char *name); /* 0: unknown */
+/* --- functions of the kernel (kernfuncs.c, btf_func.c) --- */
+struct kernel_symbol {
+	const char *name;   /* as the kernel has it: "f", "f.isra.0" */
+	const char *module; /* NULL: the kernel itself */
+	uint64_t address;
+	bool is_function; /* text, as opposed to data */
+	bool is_init;	  /* ran at boot, and its memory is used for something else now */
+};
+/* Every symbol, in the order of addresses. -errno when /proc/kallsyms cannot be read or hides the addresses. */
+int lookup_each_kernel_symbol(struct lookup *lookup,
+			      void (*each)(void *, const struct kernel_symbol *), void *arg);
+/* On the kernel's list of places that take no kprobe? Also false when debugfs cannot be read. */
+bool lookup_is_blacklisted(struct lookup *lookup, uint64_t address);
+
+/* What BTF says of a function. */
+struct kernel_proto {
+	/*
+	 * A complete struct with a field for each argument, at 8 bytes for each word that it takes. Functions with the same
+	 * arguments share it. NULL when the function has a variable number of them, or unusual ones.
+	 */
+	const struct type *args;
+	unsigned n_words;
+	const struct type *result; /* NULL: void */
+	uint32_t btf_id;	   /* of the function: attach_btf_id of fentry */
+};
+/* `module` NULL: the kernel itself. NULL: BTF does not have it. */
+const struct kernel_proto *lookup_kernel_proto(struct lookup *lookup, const char *module,
+					       const char *name);
+/* The functions that BTF knows of the kernel itself (NULL) or a module. */
+void lookup_each_kernel_proto(struct lookup *lookup, const char *module,
+			      void (*each)(void *, const char *name), void *arg);
+/* A descriptor of a module's BTF in the kernel, for attach_btf_obj_fd; the caller closes it. -errno. */
+int lookup_module_btf(const char *module);
+
 /* --- what this kernel can do (features.c): tried with tiny programs, once, on demand --- */
 enum kernel_feature {
 	FEATURE_UPROBE_MULTI,
 	FEATURE_UPROBE_SESSION,
 	FEATURE_KPROBE,
+	FEATURE_KPROBE_MULTI,
+	FEATURE_KPROBE_SESSION,
 	FEATURE_FENTRY,
+	FEATURE_FENTRY_COOKIE,
 	FEATURE_RINGBUF,
 	FEATURE_BPF_COOKIE,
 	FEATURE_RAW_TP_COOKIE,
@@ -122,6 +159,8 @@ enum kernel_feature {
 bool lookup_feature(struct lookup *lookup, enum kernel_feature feature);
 const char *lookup_feature_name(enum kernel_feature feature);	 /* "uprobe multi" */
 const char *lookup_feature_instead(enum kernel_feature feature); /* what jbtrace does without it */
+/* Why this kernel has no fentry, after a question for FEATURE_FENTRY said so. */
+const char *lookup_fentry_obstacle(struct lookup *lookup);
 /* kernel.perf_event_max_sample_rate in Hz, 0: cannot be read. */
 uint64_t lookup_max_sample_rate(void);
 

@@ -146,6 +146,9 @@ enum ctx_kind {
 	CTX_SYS_REGS, /* ctx->args[0] is struct pt_regs *: register at byte `offset`, by probe_read_kernel */
 	CTX_SAVED,    /* word `index` of what the span's entry saved */
 	CTX_DURATION, /* span: ns between entry and return */
+	CTX_WORD,     /* fentry, fexit: word `index` of the function's arguments */
+	CTX_RESULT,   /* fexit: what the function returned */
+	CTX_MEMORY,   /* no scalar: its bytes lie at ctx + offset and are read from there */
 };
 struct ctx_item {
 	enum ctx_kind kind;
@@ -160,9 +163,16 @@ enum provider_flags {
 	PROVIDER_USER = 4,     /* pointers of unknown space point into user memory */
 	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
 	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
+	PROVIDER_FUNCTION = 32, /* its targets are functions: has `func` */
 };
 
-enum span_mode { SPAN_NONE, SPAN_SESSION, SPAN_PAIR_USER, SPAN_SYSCALL };
+enum span_mode {
+	SPAN_NONE,
+	SPAN_SESSION, /* one program at both ends of a function */
+	SPAN_PAIR,    /* a program at each end of a function, with its registers as context */
+	SPAN_FEXIT,   /* fexit has arguments and result; fentry only gives the time */
+	SPAN_SYSCALL,
+};
 
 struct target_vec; /* VEC of struct target *, see parser/resolve.h */
 
@@ -171,7 +181,7 @@ struct provider {
 	unsigned flags;
 	/*
 	 * Parse the parts, expand wildcards, append targets with resolve_add_target(). Mistakes are diagnostics on
-	 * part_span with "did you mean". Returns false after a diagnostic.
+	 * part_span with "did you mean". Returns false after a diagnostic. resolve_serve() hands the targets to another row.
 	 */
 	bool (*expand)(struct resolve *, const struct spec *);
 	/* Type of `args` for this target: a TYPE_STRUCT whose fields are found by ctx_item; NULL: no args. */

@@ -32,6 +32,20 @@ struct uprobe_multi_attr {
 	uint32_t pid, pad;
 };
 
+/* BPF_LINK_CREATE for many functions of the kernel. */
+struct kprobe_multi_attr {
+	uint32_t prog_fd, target_fd, attach_type, link_flags;
+	uint32_t flags, n;
+	uint64_t names, addresses, cookies;
+};
+
+/* BPF_LINK_CREATE for fentry and fexit. */
+struct trampoline_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint32_t target_btf_id, pad;
+	uint64_t cookie; /* Linux 5.19 */
+};
+
 struct raw_tracepoint_attr {
 	uint64_t name;
 	uint32_t prog_fd, pad;
@@ -86,6 +100,34 @@ int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie)
 	return fd;
 }
 
+int bpfsys_kprobe_multi(int prog_fd, const struct kprobe_multi *multi)
+{
+	struct kprobe_multi_attr attr = {
+		.prog_fd = (uint32_t)prog_fd,
+		.attach_type = multi->attach_type,
+		.flags = multi->at_return ? 1 : 0,
+		.n = multi->n,
+		.names = multi->addresses ? 0 : address_of(multi->names),
+		.addresses = address_of(multi->addresses),
+		.cookies = address_of(multi->cookies),
+	};
+
+	return bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+int bpfsys_trampoline(int prog_fd, uint32_t attach_type, uint64_t cookie)
+{
+	struct trampoline_attr attr = {
+		.prog_fd = (uint32_t)prog_fd,
+		.attach_type = attach_type,
+		.cookie = cookie,
+	};
+	int fd = bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	/* Before Linux 5.19 there is an older call for it, without a cookie. */
+	return fd == -EINVAL ? bpfsys_raw_tracepoint(prog_fd, NULL, 0) : fd;
+}
+
 static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)
 {
 	long fd;
@@ -121,14 +163,14 @@ int bpfsys_event_clock(uint64_t period_ns, int cpu)
 	return event_open(&attr, -1, cpu);
 }
 
-/* The number that a file under the uprobe PMU's folder holds, after `prefix`. */
-static int pmu_number(const char *file, const char *prefix)
+/* The number that a file under a PMU's folder holds, after `prefix`. */
+static int pmu_number(const char *pmu, const char *file, const char *prefix)
 {
 	char path[96], text[32] = "";
 	size_t skip = strlen(prefix);
 	FILE *in;
 
-	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/uprobe/%s", file);
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/%s", pmu, file);
 	in = fopen(path, "re");
 	if (!in)
 		return -errno;
@@ -143,8 +185,8 @@ static int pmu_number(const char *file, const char *prefix)
 int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned flags)
 {
 	struct perf_event_attr attr = { .sample_period = 1 };
-	int type = pmu_number("type", "");
-	int bit = flags & UPROBE_RETURN ? pmu_number("format/retprobe", "config:") : 0;
+	int type = pmu_number("uprobe", "type", "");
+	int bit = flags & UPROBE_RETURN ? pmu_number("uprobe", "format/retprobe", "config:") : 0;
 
 	if (type < 0)
 		return type;
@@ -155,6 +197,23 @@ int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned f
 	attr.uprobe_path = address_of(path);
 	attr.probe_offset = offset;
 	return pid > 0 ? event_open(&attr, pid, -1) : event_open(&attr, -1, bpfsys_online_cpu(0));
+}
+
+int bpfsys_event_kprobe(const char *name, uint64_t place, bool at_return)
+{
+	struct perf_event_attr attr = { .sample_period = 1 };
+	int type = pmu_number("kprobe", "type", "");
+	int bit = at_return ? pmu_number("kprobe", "format/retprobe", "config:") : 0;
+
+	if (type < 0)
+		return type;
+	if (bit < 0)
+		return bit;
+	attr.type = (uint32_t)type;
+	attr.config = at_return ? 1ULL << bit : 0;
+	attr.kprobe_func = address_of(name);
+	attr.probe_offset = place; /* the same bytes as kprobe_addr */
+	return event_open(&attr, -1, bpfsys_online_cpu(0));
 }
 
 /* The link holds the event, so the event's own descriptor is not needed once there is a link. */

@@ -9,8 +9,12 @@
 #include <sys/types.h>
 
 /* Attach types that installed headers may lack; also the expected attach types of the programs. */
+#define JB_TRACE_FENTRY		24
+#define JB_TRACE_FEXIT		25
 #define JB_PERF_EVENT		41
+#define JB_TRACE_KPROBE_MULTI	42 /* Linux 5.18 */
 #define JB_TRACE_UPROBE_MULTI	48 /* Linux 6.6 */
+#define JB_TRACE_KPROBE_SESSION 56 /* Linux 6.10 */
 #define JB_TRACE_UPROBE_SESSION 57 /* Linux 6.13 */
 
 enum uprobe_flags {
@@ -28,6 +32,19 @@ struct uprobe_multi {
 	pid_t pid;	      /* 0: all processes */
 };
 
+/* Functions of the kernel, for one link: by address, or by name where `addresses` is NULL. */
+struct kprobe_multi {
+	const uint64_t *addresses;
+	const char *const *names;
+	const uint64_t *cookies;
+	uint32_t n;
+	uint32_t attach_type; /* JB_TRACE_KPROBE_MULTI or JB_TRACE_KPROBE_SESSION */
+	bool at_return;
+};
+
+int bpfsys_kprobe_multi(int prog_fd, const struct kprobe_multi *multi);
+/* A fentry or fexit program to the function it was loaded for. */
+int bpfsys_trampoline(int prog_fd, uint32_t attach_type, uint64_t cookie);
 int bpfsys_uprobe_multi(int prog_fd, const struct uprobe_multi *multi);
 int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
 
@@ -35,6 +52,8 @@ int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
 int bpfsys_event_tracepoint(int id);
 int bpfsys_event_clock(uint64_t period_ns, int cpu);
 int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned flags);
+/* A kernel function: `name` and a distance from its start, or (NULL) an address. */
+int bpfsys_event_kprobe(const char *name, uint64_t place, bool at_return);
 /* Run the program on the event and enable it. The event belongs to this function, whatever happens. */
 int bpfsys_link_event(int prog_fd, int event_fd, uint64_t cookie);
 

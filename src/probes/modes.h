@@ -10,6 +10,9 @@ enum probe_mode {
 		1, /* one raw tracepoint sys_enter or sys_exit for all targets; target->number */
 	PROBE_MODE_UPROBE_MULTI = 2, /* one link for all functions of a file (Linux 6.6) */
 	PROBE_MODE_UPROBE_PERF = 3,  /* one perf event per function */
+	PROBE_MODE_KPROBE_MULTI = 5, /* one link for all functions (Linux 5.18, CONFIG_FPROBE) */
+	PROBE_MODE_KPROBE_PERF = 6,  /* one perf event per function */
+	PROBE_MODE_FENTRY = 7,	     /* one program and one trampoline per function */
 	PROBE_MODE_RAW_EVENTS = 4, /* the raw tracepoint of each event, whose record is not read */
 };
 

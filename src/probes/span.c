@@ -8,6 +8,7 @@
 #include "lookup/lookup.h"
 #include "parser/resolve.h"
 #include "probes/bpfsys.h"
+#include "probes/kernfunc.h"
 #include "probes/modes.h"
 #include "probes/probes.h"
 #include "probes/regs.h"
@@ -99,11 +100,7 @@ static bool span_expand(struct resolve *resolve, const struct spec *spec)
 	if (spec->n_parts == 2 && !strcmp(spec->part[0], "syscall"))
 		return syscall_expand(resolve, spec);
 	if (spec->n_parts == 1 && !spec->pid) {
-		resolve_error(resolve, -1, "not supported yet: span of a kernel function");
-		resolve_hint(resolve,
-			     "span takes a file and a function, or syscall and a name: " PREFIX
-			     "openat");
-		return false;
+		return kernspan_expand(resolve, spec);
 	}
 	return userfunc_expand(resolve, spec, USERFUNC_RETURN);
 }
@@ -182,7 +179,7 @@ static void plan_user(struct resolve *resolve, struct instance *instance)
 	instance->section = "uretprobe";
 	instance->mode = multi ? PROBE_MODE_UPROBE_MULTI : PROBE_MODE_UPROBE_PERF;
 	instance->attach_type = multi ? JB_TRACE_UPROBE_MULTI : 0;
-	instance->span_mode = SPAN_PAIR_USER;
+	instance->span_mode = SPAN_PAIR;
 }
 
 static bool span_plan(struct resolve *resolve, struct instance *instance)

@@ -83,6 +83,11 @@ void run_skip(struct run *run, const struct plan_probe *probe, const struct targ
 /* fd of a loaded program by its BPF function name, -ENOENT. */
 int run_program_fd(struct run *run, const char *program);
 /*
+ * Load a program of this name once more, for another function of the kernel: fentry and fexit programs belong to one.
+ * `btf_id` is the function's; `btf_fd` the BTF of its module, 0: the kernel's own. The caller owns the descriptor. -errno.
+ */
+int run_clone_program(struct run *run, const char *program, uint32_t btf_id, int btf_fd);
+/*
  * A message of the script's own or about one of its calls: "FILE:LINE:COL-COL: LEVEL: TEXT", or a record of type `source`
  * where the output takes messages. An empty span: no place.
  */

@@ -2,7 +2,7 @@
 #define JB_TESTS_PROBES_FAKES_H
 /*
  * Stand-ins for lookup, resolve and run, for the test of the provider rows: a machine whose facts are in this file, so
- * the numbers are the same everywhere. Included once, by that test.
+ * the numbers are the same everywhere. Included once by each of these tests.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -26,7 +26,7 @@
 struct lookup {
 	struct arena *arena;
 	uint32_t features; /* bits of enum kernel_feature */
-	bool no_tracefs;
+	bool no_tracefs, no_kallsyms;
 	const char *error;
 	struct buf listed;
 };
@@ -56,7 +56,15 @@ struct target *resolve_add_target(struct resolve *resolve, const char *name)
 	target->id = (uint32_t)fixture->targets.n;
 	target->name = name;
 	vec_push(fixture->arena, &fixture->targets, target);
+	if (resolve->plan)
+		vec_push(fixture->arena, &resolve->plan->targets, target);
 	return target;
+}
+
+void resolve_serve(struct resolve *resolve, const struct provider *provider, const char *why)
+{
+	resolve->served_by = provider;
+	resolve->why = why;
 }
 
 void resolve_error(struct resolve *resolve, int part, const char *fmt, ...)
@@ -84,6 +92,8 @@ uint64_t lookup_max_sample_rate(void)
 {
 	return 20000;
 }
+
+#include "probes_fake_kernel.h"
 
 bool lookup_feature(struct lookup *lookup, enum kernel_feature feature)
 {

@@ -482,15 +482,14 @@ static void test_span_user(void **state)
 	assert_int_equal(instance->attach_type, 57);
 	fixture->lookup.features = 1u << FEATURE_UPROBE_MULTI;
 	instance = plan(fixture, "span:libfake:malloc", &none);
-	assert_int_equal(instance->span_mode, SPAN_PAIR_USER);
+	assert_int_equal(instance->span_mode, SPAN_PAIR);
 	assert_string_equal(instance->section, "uretprobe");
 	assert_int_equal(instance->attach_type, 48);
 	fixture->lookup.features = 0;
 	instance = plan(fixture, "span:libfake:malloc", &none);
 	assert_int_equal(instance->mode, PROBE_MODE_UPROBE_PERF);
 	expect_error(fixture, "span:libfake:malloc+4", 1, "needs the name of a function", NULL);
-	expect_error(fixture, "span:vfs_read", -1, "not supported yet: span of a kernel function",
-		     NULL);
+	expect_error(fixture, "span:vfs_read", -1, "it has no kprobes", NULL);
 }
 
 static void test_span_syscall(void **state)
