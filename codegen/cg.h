@@ -45,6 +45,8 @@ const struct instance *cg_instance(struct cg *cg);
 LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item);
 /* The id of the target that fired (index into plan->targets). */
 LLVMValueRef cg_target_id(struct cg *cg);
+/* The same for `probe`: places of one probe are one. */
+LLVMValueRef cg_probe_id(struct cg *cg);
 /* The same for `func`: targets that share a function's name (the same library in two containers) are one. */
 LLVMValueRef cg_func_id(struct cg *cg);
 /* Do the filters select this task (a task_struct's address; NULL: the current one)? 0 or 1 as i64. */

@@ -42,15 +42,36 @@ static LLVMValueRef narrow(struct cg *cg, LLVMValueRef word, struct ctx_item ite
 			 item.is_signed);
 }
 
+/* Registers are those of the program's context. */
+static LLVMValueRef register_value(struct cg *cg, uint32_t offset)
+{
+	return LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, offset), "");
+}
+
+static LLVMValueRef user_operand(struct cg *cg, struct ctx_item item)
+{
+	LLVMValueRef address = cg_int(cg, item.value);
+
+	if (item.offset != CTX_NO_REG)
+		address = LLVMBuildAdd(cg->b, address, register_value(cg, item.offset), "");
+	if (item.scale)
+		address = LLVMBuildAdd(cg->b, address,
+				       LLVMBuildMul(cg->b, register_value(cg, item.index),
+						    cg_int(cg, item.scale), ""),
+				       "");
+	return cg_place_load(cg, (struct place){ address, SPACE_USER,
+						 type_int(item.size, item.is_signed), 0, 0 });
+}
+
 LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 {
-	LLVMValueRef value;
+	LLVMValueRef ctx = cg_ctx(cg), value;
 
 	switch (item.kind) {
 	case CTX_NONE:
 		break;
 	case CTX_REG:
-		value = LLVMBuildLoad2(cg->b, cg->i64, cg_ctx_offset(cg, item.offset), "");
+		value = register_value(cg, item.offset);
 		return narrow(cg, value, item);
 	case CTX_LOAD:
 		value = LLVMBuildLoad2(cg->b, cg_int_type(cg, item.size),
@@ -83,6 +104,10 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 		return narrow(cg, cg_rt(cg, "jb_function_result", &ctx, 1), item);
 	case CTX_MEMORY:
 		break;
+	case CTX_CONST:
+		return cg_int(cg, item.value);
+	case CTX_USER:
+		return user_operand(cg, item);
 	}
 	assert(!"check lets no missing context item through");
 	return cg_int(cg, 0);

@@ -166,6 +166,24 @@ static uint32_t canonical_func(const struct plan *plan, const struct target *tar
 	return target->id;
 }
 
+/* What the table has for the target that fired. The cookie is ours, but the verifier does not know its range. */
+static LLVMValueRef translated_id(struct cg *cg, const uint32_t *table)
+{
+	const struct instance *instance = cg->instance;
+	size_t n = cg->plan->targets.n;
+
+	if (instance->targets.n == 1)
+		return cg_int(cg, table[instance->targets.data[0]->id]);
+	LLVMValueRef id = cg_target_id(cg);
+	LLVMValueRef known = LLVMBuildICmp(cg->b, LLVMIntULT, id, cg_int(cg, (int64_t)n), "");
+	id = LLVMBuildSelect(cg->b, known, id, cg_int(cg, 0), "");
+	LLVMValueRef bytes = cg_const_bytes(cg, table, n * sizeof(*table));
+	return cg_extend(cg,
+			 LLVMBuildLoad2(cg->b, cg->i32,
+					LLVMBuildGEP2(cg->b, cg->i32, bytes, &id, 1, ""), ""),
+			 false);
+}
+
 LLVMValueRef cg_func_id(struct cg *cg)
 {
 	const struct instance *instance = cg->instance;
@@ -177,20 +195,20 @@ LLVMValueRef cg_func_id(struct cg *cg)
 		table[(*t)->id] = canonical_func(cg->plan, *t);
 		same &= table[(*t)->id] == (*t)->id;
 	}
-	if (instance->targets.n == 1)
-		return cg_int(cg, table[instance->targets.data[0]->id]);
-	LLVMValueRef id = cg_target_id(cg);
-	if (same)
-		return id;
-	/* The cookie is ours, but the verifier does not know its range. */
-	LLVMValueRef known =
-		LLVMBuildICmp(cg->b, LLVMIntULT, id, cg_int(cg, cg->plan->targets.n), "");
-	id = LLVMBuildSelect(cg->b, known, id, cg_int(cg, 0), "");
-	LLVMValueRef bytes = cg_const_bytes(cg, table, cg->plan->targets.n * sizeof(*table));
-	return cg_extend(cg,
-			 LLVMBuildLoad2(cg->b, cg->i32,
-					LLVMBuildGEP2(cg->b, cg->i32, bytes, &id, 1, ""), ""),
-			 false);
+	return same ? cg_target_id(cg) : translated_id(cg, table);
+}
+
+LLVMValueRef cg_probe_id(struct cg *cg)
+{
+	uint32_t *table = arena_alloc(cg->arena, (cg->plan->targets.n + 1) * sizeof(*table));
+	bool same = true;
+	struct target **t;
+
+	vec_each (t, &cg->instance->targets) {
+		table[(*t)->id] = (*t)->place_of ? (*t)->place_of->id : (*t)->id;
+		same &= !(*t)->place_of;
+	}
+	return same ? cg_target_id(cg) : translated_id(cg, table);
 }
 
 static void count_unpaired(struct cg *cg)

@@ -101,7 +101,6 @@ static bool is_planned(const char *name)
 		"hardware",
 		"watchpoint",
 		"asyncwatchpoint",
-		"usdt",
 		"self",
 		"test",
 		"bench",
@@ -109,7 +108,6 @@ static bool is_planned(const char *name)
 		"s",
 		"h",
 		"w",
-		"U",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

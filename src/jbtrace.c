@@ -42,6 +42,7 @@ static const struct provider *const provider_families[] = {
 	providers_tracepoint,
 	providers_rawtracepoint,
 	providers_uprobe,
+	providers_usdt,
 	providers_kprobe,
 	providers_fentry,
 	providers_span,

@@ -64,6 +64,8 @@ static bool check_arg(struct check *check, struct node *node)
 	int n = arg_number(node);
 	struct ctx_item item = find_arg(check->instance, n, &type);
 
+	if (item.kind == CTX_NONE && item.why)
+		return check_error(check, node, "%s", item.why);
 	if (item.kind == CTX_NONE && n >= REGISTER_ARGS &&
 	    find_arg(check->instance, 0, &type).kind != CTX_NONE)
 		return check_error(check, node,
@@ -92,7 +94,7 @@ static bool no_args(struct check *check, struct node *node)
 	const struct target *target = first_target(instance);
 	const struct type *type = NULL;
 
-	if (target && target->path) {
+	if (target && target->path && target->func) {
 		check_error(check, node, "not supported yet: args of user functions (needs DWARF)");
 		diag_hint(check->diags,
 			  find_arg(instance, 0, &type).kind != CTX_NONE
@@ -171,7 +173,7 @@ static void *gen_target(struct cg *cg, const struct node *node, void *dst)
 {
 	(void)node;
 	(void)dst;
-	return cg_target_id(cg);
+	return cg_probe_id(cg);
 }
 
 /* A probe whose arguments have names has nothing else in its context. */
@@ -247,7 +249,8 @@ static bool check_reg(struct check *check, struct node *node)
 		reg++;
 	if (!reg->name)
 		return check_error(check, node->args, "there is no register '%s' on x86_64", name);
-	if (find_arg(check->instance, 0, &type).kind != CTX_REG &&
+	if (!(check->instance->provider->flags & PROVIDER_REGS) &&
+	    find_arg(check->instance, 0, &type).kind != CTX_REG &&
 	    find_arg(check->instance, -1, &type).kind != CTX_REG)
 		return check_error(check, node, "reg() is not available in '%s' probes",
 				   check->instance->provider->name);
@@ -304,7 +307,7 @@ const struct named_type named_types_context[] = {
 const struct builtin builtins_context[] = {
 	{ .name = "args", .proto = "any args", .flags = BUILTIN_ARGS, .check = check_args,
 	  .doc = "The probe's arguments by name: args.filename." },
-	ARG(0), ARG(1), ARG(2), ARG(3), ARG(4), ARG(5), ARG(6), ARG(7), ARG(8), ARG(9),
+	ARG(0), ARG(1), ARG(2), ARG(3), ARG(4), ARG(5), ARG(6), ARG(7), ARG(8), ARG(9), ARG(10), ARG(11),
 	{ .name = "retval", .proto = "u64 retval", .flags = BUILTIN_VALUE, .check = check_arg, .gen = gen_arg,
 	  .doc = "What the traced function returned." },
 	{ .name = "duration", .proto = "u64 duration", .flags = BUILTIN_DURATION, .check = check_duration, .gen = gen_duration,

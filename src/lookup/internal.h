@@ -25,6 +25,7 @@ struct lookup {
 	struct btf_facts *btf;	       /* NULL until the first question about kernel types */
 	struct tracefs_facts *tracefs; /* NULL until the first question about tracepoints */
 	struct strmap *elves;	       /* "dev:ino" -> struct elf_file */
+	struct strmap *usdt;	       /* path -> usdt_vec */
 	struct strmap *binaries;       /* "pid word" -> binary_vec, of lookup_binaries */
 	struct ksyms *ksyms;
 	struct func_facts *funcs;    /* NULL until the first question about a kernel function's arguments */

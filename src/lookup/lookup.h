@@ -86,6 +86,22 @@ int64_t elf_file_offset(struct lookup *lookup, const char *path, uint64_t addres
 /* The demangled name without its parameter list ("A::b(int)" -> "A::b"), in the arena. */
 const char *elf_plain_cpp_name(struct arena *arena, const char *demangled);
 
+/* --- static probes of programs and libraries (usdt.c) --- */
+/* A note of type stapsdt, as <sys/sdt.h> writes it for each place of a probe. */
+struct usdt_note {
+	const char *provider, *name;
+	const char *args;   /* where the arguments are: "-4@%edi 8@-16(%rbp)" */
+	uint64_t address;   /* of the place, as symbols have it */
+	uint64_t offset;    /* in the file */
+	uint64_t semaphore; /* file offset of the 16-bit counter that the program tests, 0: none */
+};
+typedef VEC(struct usdt_note) usdt_vec;
+/* In the order of the file, one per place and name; cached. NULL: not an ELF file, ...; empty: it has none. */
+const usdt_vec *lookup_usdt(struct lookup *lookup, const char *path);
+/* The address of any defined symbol, also of data; -ENOENT. */
+int lookup_symbol_address(struct lookup *lookup, const char *path, const char *name,
+			  uint64_t *address);
+
 /* --- files that processes map (procmaps.c) --- */
 struct binary {
 	const char *path;  /* openable from here (may go through /proc/PID/root) */

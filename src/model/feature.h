@@ -149,13 +149,21 @@ enum ctx_kind {
 	CTX_WORD,     /* fentry, fexit: word `index` of the function's arguments */
 	CTX_RESULT,   /* fexit: what the function returned */
 	CTX_MEMORY,   /* no scalar: its bytes lie at ctx + offset and are read from there */
+	CTX_CONST,    /* `value` itself */
+	CTX_USER, /* `size` bytes of user memory at register `offset` + register `index` * scale + value */
 };
 struct ctx_item {
 	enum ctx_kind kind;
 	uint32_t offset, size;
 	unsigned index;
 	bool is_signed;
+	int64_t value;
+	unsigned
+		scale; /* CTX_USER: 0: there is no register `index`; its `offset` may be CTX_NO_REG */
+	const char
+		*why; /* CTX_NONE: the reason, when it is not just the kind of probe; else NULL */
 };
+#define CTX_NO_REG 0xffffffffu
 
 enum provider_flags {
 	PROVIDER_TIMER = 1,    /* fires by itself at a bounded rate: interval, profile */
@@ -164,6 +172,7 @@ enum provider_flags {
 	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
 	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
 	PROVIDER_FUNCTION = 32, /* its targets are functions: has `func` */
+	PROVIDER_REGS = 64,    /* its context begins with struct pt_regs: has reg() */
 };
 
 enum span_mode {

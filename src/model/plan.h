@@ -29,9 +29,13 @@ struct target {
 	uint64_t period_ns; /* interval, profile; 0 when freq is given */
 	uint64_t freq_hz;
 	int64_t number; /* syscall number; perf tracepoint id; whatever the provider wants to remember */
-	bool is_enter;	  /* syscalls: entry or exit */
-	const void *own;  /* what else its provider knows of it, in the plan's arena */
-	struct span span; /* the attach point in the script */
+	uint64_t
+		semaphore; /* user probes: file offset of a counter that is raised while attached; 0: none */
+	bool is_enter;	 /* syscalls: entry or exit */
+	const void *own; /* what else its provider knows of it, in the plan's arena */
+	const struct target
+		*place_of; /* the first place of a probe that has several; NULL: it is no other's */
+	struct span span;  /* the attach point in the script */
 };
 
 /* How a program is fed. The provider chooses; run/load.c hands it back to provider->attach. */

@@ -74,6 +74,7 @@ int bpfsys_uprobe_multi(int prog_fd, const struct uprobe_multi *multi)
 		.attach_type = multi->attach_type,
 		.path = address_of(multi->path),
 		.offsets = address_of(multi->offsets),
+		.ref_ctr_offsets = address_of(multi->semaphores),
 		.cookies = address_of(multi->cookies),
 		.n = multi->n,
 		.flags = multi->flags & UPROBE_RETURN ? 1 : 0,
@@ -182,18 +183,24 @@ static int pmu_number(const char *pmu, const char *file, const char *prefix)
 	return atoi(text + skip);
 }
 
-int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned flags)
+int bpfsys_event_uprobe(const char *path, uint64_t offset, uint64_t semaphore, pid_t pid,
+			unsigned flags)
 {
 	struct perf_event_attr attr = { .sample_period = 1 };
 	int type = pmu_number("uprobe", "type", "");
 	int bit = flags & UPROBE_RETURN ? pmu_number("uprobe", "format/retprobe", "config:") : 0;
+	int shift = semaphore ? pmu_number("uprobe", "format/ref_ctr_offset", "config:") : 0;
 
 	if (type < 0)
 		return type;
 	if (bit < 0)
 		return bit;
+	if (shift < 0) /* before Linux 4.20 */
+		return shift;
+	if (shift && semaphore >> (64 - shift))
+		return -ERANGE;
 	attr.type = (uint32_t)type;
-	attr.config = flags & UPROBE_RETURN ? 1ULL << bit : 0;
+	attr.config = (flags & UPROBE_RETURN ? 1ULL << bit : 0) | semaphore << shift;
 	attr.uprobe_path = address_of(path);
 	attr.probe_offset = offset;
 	return pid > 0 ? event_open(&attr, pid, -1) : event_open(&attr, -1, bpfsys_online_cpu(0));

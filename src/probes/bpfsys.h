@@ -26,6 +26,8 @@ struct uprobe_multi {
 	const char *path;
 	const uint64_t *offsets; /* in the file */
 	const uint64_t *cookies;
+	const uint64_t *
+		semaphores; /* offsets of counters to be raised, 0 where there is none; NULL: nowhere */
 	uint32_t n;
 	uint32_t attach_type; /* JB_TRACE_UPROBE_MULTI or JB_TRACE_UPROBE_SESSION */
 	unsigned flags;	      /* enum uprobe_flags */
@@ -51,7 +53,9 @@ int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
 /* Perf events, not yet enabled. */
 int bpfsys_event_tracepoint(int id);
 int bpfsys_event_clock(uint64_t period_ns, int cpu);
-int bpfsys_event_uprobe(const char *path, uint64_t offset, pid_t pid, unsigned flags);
+/* semaphore: offset of a counter in the file, 0: none. -ERANGE: too far into the file for the kernel. */
+int bpfsys_event_uprobe(const char *path, uint64_t offset, uint64_t semaphore, pid_t pid,
+			unsigned flags);
 /* A kernel function: `name` and a distance from its start, or (NULL) an address. */
 int bpfsys_event_kprobe(const char *name, uint64_t place, bool at_return);
 /* Run the program on the event and enable it. The event belongs to this function, whatever happens. */

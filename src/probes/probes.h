@@ -8,6 +8,7 @@ extern const struct provider providers_timer[];
 extern const struct provider providers_tracepoint[];
 extern const struct provider providers_rawtracepoint[];
 extern const struct provider providers_uprobe[];
+extern const struct provider providers_usdt[];
 extern const struct provider providers_kprobe[];
 extern const struct provider providers_fentry[];
 extern const struct provider providers_span[];

@@ -4,6 +4,8 @@
  * Where the calling conventions of this machine keep arguments and results: byte offsets in struct pt_regs.
  * One table per architecture; nothing else in probes/ knows a register.
  */
+#include <stddef.h>
+
 #include "model/feature.h"
 
 #define REGS_ARGS 6
@@ -23,6 +25,8 @@ const struct regs *regs_host(void);
 struct ctx_item regs_arg(unsigned n);
 /* The result of a function, at its return. */
 struct ctx_item regs_result(void);
+/* A register as assemblers write it ("rax", "eax", "ax", "al", "ah", "r8d", "rip"): its bytes in struct pt_regs. */
+bool regs_find(const char *name, size_t len, uint32_t *offset, uint32_t *size);
 /* Raw tracepoints sys_enter and sys_exit: argument n of the system call, CTX_NONE beyond the sixth. */
 struct ctx_item regs_syscall_arg(unsigned n);
 

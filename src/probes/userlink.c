@@ -98,7 +98,8 @@ struct file_group {
 	const struct plan_probe *probe;
 	int prog_fd;
 	struct uprobe_multi multi;
-	uint64_t *offsets, *cookies;
+	uint64_t *offsets, *cookies, *semaphores;
+	bool has_semaphores;
 	const struct target **targets;
 };
 
@@ -108,6 +109,8 @@ static int try_range(const struct file_group *group, uint32_t from, uint32_t n)
 
 	multi.offsets = group->offsets + from;
 	multi.cookies = group->cookies + from;
+	if (group->has_semaphores)
+		multi.semaphores = group->semaphores + from;
 	multi.n = n;
 	return bpfsys_uprobe_multi(group->prog_fd, &multi);
 }
@@ -139,6 +142,7 @@ static int collect_file(struct file_group *group, unsigned first, bool *done)
 
 	group->multi.path = path;
 	group->multi.n = 0;
+	group->has_semaphores = false;
 	for (unsigned i = first; i < probe->n_targets; i++) {
 		const struct target *target = probe->targets[i];
 		uint32_t n = group->multi.n;
@@ -154,6 +158,8 @@ static int collect_file(struct file_group *group, unsigned first, bool *done)
 			continue;
 		group->offsets[n] = target->offset;
 		group->cookies[n] = target->id;
+		group->semaphores[n] = target->semaphore;
+		group->has_semaphores |= target->semaphore != 0;
 		group->targets[n] = target;
 		group->multi.n = n + 1;
 	}
@@ -177,6 +183,7 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 	memset(done, 0, probe->n_targets * sizeof(*done));
 	group.offsets = mem_alloc(probe->n_targets * sizeof(*group.offsets));
 	group.cookies = mem_alloc(probe->n_targets * sizeof(*group.cookies));
+	group.semaphores = mem_alloc(probe->n_targets * sizeof(*group.semaphores));
 	group.targets = mem_alloc(probe->n_targets * sizeof(*group.targets));
 	for (unsigned i = 0; i < probe->n_targets && !err; i++) {
 		if (done[i])
@@ -186,6 +193,7 @@ static int attach_multi(struct run *run, const struct plan_probe *probe, int pro
 			err = attach_range(&group, 0, group.multi.n);
 	}
 	free(group.targets);
+	free(group.semaphores);
 	free(group.cookies);
 	free(group.offsets);
 	free(done);
@@ -208,8 +216,8 @@ static int attach_perf(struct run *run, const struct plan_probe *probe, int prog
 			return fd;
 		if (!fd)
 			continue;
-		fd = bpfsys_event_uprobe(target->path, target->offset, event_pid(run, probe),
-					 flags);
+		fd = bpfsys_event_uprobe(target->path, target->offset, target->semaphore,
+					 event_pid(run, probe), flags);
 		if (fd >= 0)
 			fd = bpfsys_link_event(prog_fd, fd, target->id);
 		if (fd >= 0)

@@ -273,7 +273,11 @@ static int run_special(struct run *run, const char *name)
 
 static void count_attached(struct run *run, const struct plan_probe *probe)
 {
-	run->n_attached += probe->n_targets ? probe->n_targets - run->n_skipped : 1;
+	unsigned places = 0; /* that are counted with another one */
+
+	for (unsigned i = 0; i < probe->n_targets; i++)
+		places += probe->targets[i]->place_of && !run->left_out[probe->targets[i]->id];
+	run->n_attached += probe->n_targets ? probe->n_targets - run->n_skipped - places : 1;
 	if (run->n_skipped)
 		report_warning(
 			run, probe->span,

@@ -1,6 +1,19 @@
-/* A traced program's file: symbols, segments, C++ names, the place of its debug file. */
+/* A traced program's file: symbols, segments, C++ names, the place of its debug file, static probes. */
 #include "fuzz.h"
 #include "lookup/internal.h"
+#include "probes/usdt.h"
+
+/* Static probes: their notes, and the arguments that these describe. */
+static void read_notes(struct arena *arena, struct lookup *lookup, const char *path)
+{
+	const usdt_vec *notes = lookup_usdt(lookup, path);
+	struct usdt_arg arg[USDT_ARGS];
+	uint64_t address;
+
+	for (size_t i = 0; notes && i < notes->n; i++)
+		usdt_args_parse(arena, notes->data[i].args, arg);
+	lookup_symbol_address(lookup, path, "jb_seed", &address);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -17,6 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			if (elf->functions.data[i].demangled)
 				elf_plain_cpp_name(arena, elf->functions.data[i].demangled);
 	}
+	if (file.fd >= 0)
+		read_notes(arena, lookup, file.path);
 	if (file.fd >= 0)
 		close(file.fd);
 	lookup_free(lookup);
