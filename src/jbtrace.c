@@ -46,6 +46,8 @@ static const struct provider *const provider_families[] = {
 	providers_kprobe,
 	providers_fentry,
 	providers_span,
+	providers_perfevent,
+	providers_watchpoint,
 	NULL,
 };
 static const struct named_type *const named_type_families[] = {

@@ -164,6 +164,24 @@ int bpfsys_event_clock(uint64_t period_ns, int cpu)
 	return event_open(&attr, -1, cpu);
 }
 
+int bpfsys_event_point(const struct perf_point *point, pid_t thread, int cpu)
+{
+	struct perf_event_attr attr = {
+		.type = point->type,
+		.config = point->config,
+		.sample_period = point->period,
+		.disabled = 1,
+		.inherit = thread > 0,
+	};
+
+	if (point->type == PERF_TYPE_BREAKPOINT) {
+		attr.bp_type = point->access;
+		attr.bp_addr = point->address;
+		attr.bp_len = point->len;
+	}
+	return event_open(&attr, thread, cpu);
+}
+
 /* The number that a file under a PMU's folder holds, after `prefix`. */
 static int pmu_number(const char *pmu, const char *file, const char *prefix)
 {

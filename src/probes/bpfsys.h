@@ -58,6 +58,16 @@ int bpfsys_event_uprobe(const char *path, uint64_t offset, uint64_t semaphore, p
 			unsigned flags);
 /* A kernel function: `name` and a distance from its start, or (NULL) an address. */
 int bpfsys_event_kprobe(const char *name, uint64_t place, bool at_return);
+/* Anything else that the kernel counts. */
+struct perf_point {
+	uint32_t type;	       /* PERF_TYPE_* */
+	uint64_t config;       /* PERF_COUNT_* of that type */
+	uint64_t period;       /* how many make the program run once */
+	uint64_t address, len; /* PERF_TYPE_BREAKPOINT */
+	uint32_t access;       /* HW_BREAKPOINT_* */
+};
+/* Of one thread and those that it will start, on any CPU (cpu -1), or of one CPU (thread -1). */
+int bpfsys_event_point(const struct perf_point *point, pid_t thread, int cpu);
 /* Run the program on the event and enable it. The event belongs to this function, whatever happens. */
 int bpfsys_link_event(int prog_fd, int event_fd, uint64_t cookie);
 

@@ -11,6 +11,8 @@ extern const struct provider providers_uprobe[];
 extern const struct provider providers_usdt[];
 extern const struct provider providers_kprobe[];
 extern const struct provider providers_fentry[];
+extern const struct provider providers_perfevent[];
+extern const struct provider providers_watchpoint[];
 extern const struct provider providers_span[];
 
 #endif
