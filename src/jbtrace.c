@@ -38,6 +38,7 @@ static const struct aggregate *const aggregate_families[] = {
 };
 static const struct provider *const provider_families[] = {
 	providers_special,
+	providers_self,
 	providers_timer,
 	providers_tracepoint,
 	providers_rawtracepoint,
@@ -511,6 +512,7 @@ struct jb_run *jb_start(struct jb_program *program, const struct jb_run_options 
 		.out = out_options_of(&options),
 		.messages = options.messages ? options.messages : stderr,
 		.interrupt = options.interrupt,
+		.signals = options.signals,
 	};
 	if (!run_options.out.printer || !program->elf.data)
 		return start_failed(NULL, -EINVAL, error);

@@ -105,6 +105,7 @@ struct jb_run_options {
 	bool check_only;  /* pass the kernel's verifier, attach nothing */
 	bool dry_run;	  /* attach, then stop */
 	const volatile int *interrupt; /* not 0: stop attaching; may be set by a signal handler */
+	const volatile int *signals; /* how often SIGUSR1 has come, for self probes; NULL: never */
 };
 
 struct jb_listen {

@@ -29,7 +29,8 @@ A test is a block of lines "WORD text"; a line that begins with "|" continues th
                     test is skipped
     TIMEOUT         seconds, default 10
 
-Everywhere: {few:N} is N, or fewer where JB_TIME_FACTOR says that the machine is slow, {pid} of BEFORE, {bin:NAME} a program of tests/progs, {tmp} an own folder. Without sleeps: the word that
+Everywhere: {pid} of BEFORE, {tracer} that of jbtrace (in AFTER), {few:N} is N, or fewer where JB_TIME_FACTOR says that the
+machine is slow, {bin:NAME} a program of tests/progs, {tmp} an own folder. Without sleeps: the word that
 jbtrace writes when armed (__BPFTRACE_NOTIFY_PROBES_ATTACHED) is waited for. After the whole suite no BPF
 program may be left that was not there before. Last line: passed, failed, skipped.
 
@@ -214,11 +215,13 @@ class Runner:
                 return self.before_number(word[7:])
             if word == "slow":
                 return str(TIME_FACTOR)
+            if word == "tracer":
+                return str(self.main.process.pid)
             if word.startswith("few:"):
                 return str(few(int(word[4:])))
             return {"tmp": self.tmp, "jbtrace": str(BUILD / "jbtrace"), "root": str(ROOT)}[word]
 
-        return re.sub(r"\{(pid|tmp|jbtrace|root|slow|few:\d+|bin:\w+|before:\w+)\}", value, text)
+        return re.sub(r"\{(pid|tracer|tmp|jbtrace|root|slow|few:\\d+|bin:\\w+|before:\\w+)\}", value, text)
 
     def before_number(self, name):
         match = re.search(rf"^{name} (-?\d+)$", self.before.out.text(), re.M)

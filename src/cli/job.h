@@ -118,6 +118,8 @@ void jobs_notify(void);
 /* signals.c */
 /* How many requests to stop have come; a second one ends the process at once. */
 const volatile int *signals_stops(void);
+/* How often SIGUSR1 has come: self probes run then. */
+const volatile int *signals_users(void);
 /* Not before the run starts: until then there is nothing to take down, and a signal simply ends the process. */
 void signals_catch(void);
 /* SIGHUP, too. */

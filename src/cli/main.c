@@ -54,7 +54,7 @@ static int mode_run(struct cli *cli)
 
 	if (cli->scripts && strcmp(cli->scripts, "list") == 0)
 		return scripts_list(stdout), 0;
-	/* It is for self probes, and a script without one is not to end by it. */
+	/* It is for self probes, and nothing is to end by it before there are any. */
 	signal(SIGUSR1, SIG_IGN);
 	if (cli->warnings && cli->no_warnings)
 		return complain("-k and --no-warnings exclude each other");

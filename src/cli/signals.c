@@ -1,4 +1,4 @@
-/* The signals that mean something to the program. What a handler can reach are these two numbers and nothing else. */
+/* The signals that mean something to the program. What a handler can reach are these numbers and nothing else. */
 #include <signal.h>
 #include <unistd.h>
 
@@ -6,6 +6,7 @@
 
 static volatile int stops;
 static volatile int reloads;
+static volatile int users;
 
 static void on_stop(int number)
 {
@@ -20,6 +21,17 @@ static void on_reload(int number)
 	reloads = 1;
 }
 
+static void on_user(int number)
+{
+	(void)number;
+	users++;
+}
+
+const volatile int *signals_users(void)
+{
+	return &users;
+}
+
 const volatile int *signals_stops(void)
 {
 	return &stops;
@@ -27,10 +39,11 @@ const volatile int *signals_stops(void)
 
 void signals_catch(void)
 {
-	struct sigaction stop = { .sa_handler = on_stop };
+	struct sigaction stop = { .sa_handler = on_stop }, user = { .sa_handler = on_user };
 
 	sigaction(SIGINT, &stop, NULL);
 	sigaction(SIGTERM, &stop, NULL);
+	sigaction(SIGUSR1, &user, NULL); /* without a self probe it only wakes the loop */
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is as a full disk */
 }

@@ -36,6 +36,7 @@ struct jb_run *job_begin(struct job *job, int *code)
 	int err = 0;
 
 	job->run.interrupt = signals_stops();
+	job->run.signals = signals_users();
 	run = jb_start(job->program, &job->run, &err);
 	*code = run ? 0 : start_failed(job, err);
 	fflush(job_messages(job));

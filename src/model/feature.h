@@ -172,6 +172,7 @@ enum provider_flags {
 	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
 	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
 	PROVIDER_FUNCTION = 32, /* its targets are functions: has `func` */
+	PROVIDER_SIGNAL = 128, /* not attached: run once whenever SIGUSR1 comes */
 	PROVIDER_REGS = 64,    /* its context begins with struct pt_regs: has reg() */
 };
 

@@ -82,6 +82,7 @@ struct run {
 	int poll_fd, timer_fd, child_fd;
 	VEC(int)
 	watched;     /* processes that live, child_fd among them; with the last one the run ends */
+	int signals; /* how many of options.signals have been acted on */
 	bool armed;  /* everything is attached: end probes and the maps belong to closing */
 	bool acting; /* an event is being handled */
 	bool done;   /* asked to end */

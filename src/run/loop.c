@@ -194,7 +194,7 @@ int run_open(struct run **made, const struct plan *plan, const void *elf, size_t
 
 static bool is_special(const struct plan_probe *probe, const char *name)
 {
-	return (probe->provider->flags & PROVIDER_SPECIAL) &&
+	return (probe->provider->flags & (PROVIDER_SPECIAL | PROVIDER_SIGNAL)) &&
 	       strcmp(probe->provider->name, name) == 0;
 }
 
@@ -244,7 +244,7 @@ static int run_special_probes(struct run *run, const char *name, const struct pl
 }
 
 /*
- * begin or end probes, in the order of the script. They run in this thread (so that their tid is our pid) while
+ * begin, end or self probes, in the order of the script. They run in this thread (so that their tid is our pid) while
  * another one empties the rings: a loop in them may write more than fits. When this returns all of their output has been
  * handled.
  */
@@ -383,6 +383,7 @@ int run_begin(struct run *run)
 		return 0;
 	}
 	run->armed = true;
+	run->signals = run->options.signals ? *run->options.signals : 0;
 	run->next_look_ns = run_monotonic_ns() + LOOK_NS;
 	release_child(run);
 	return 0;
@@ -452,11 +453,23 @@ static bool sleep_ns(struct run *const *runs, size_t n, int wake_fd, int64_t ns)
 	return !fds[n].revents;
 }
 
+/* One run of the self probes for each signal. An error has been told; the script goes on. */
+static void take_signals(struct run *run)
+{
+	while (run->options.signals && run->signals != *run->options.signals && !run->done) {
+		run->signals++;
+		run_special(run, "self");
+		out_flush(&run->out);
+	}
+}
+
 /* Handle what one run's rings hold now. true: there was something, and *nap is how long it may be left alone. */
 static bool turn(struct run *run, int64_t *nap)
 {
-	bool busy = events_pump(run);
+	bool busy;
 
+	take_signals(run);
+	busy = events_pump(run);
 	if (!run->done && run->plan->only_begin_end && !busy)
 		run->done = true;
 	look_at_counters(run, run_monotonic_ns());

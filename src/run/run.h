@@ -30,6 +30,7 @@ struct run_options {
 	bool dry_run;		/* attach, then stop: no begin, no end, no output */
 	const volatile int
 		*interrupt; /* set by the caller's signal handler: stop attaching; may be NULL */
+	const volatile int *signals; /* counted by it: run the self probes; may be NULL */
 };
 
 /* May this process trace? 0, or -EPERM with a sentence. run_open asks too; this is for asking before compiling. */
