@@ -401,6 +401,8 @@ bool cg_instance_program(struct cg *cg, struct instance *instance, unsigned inde
 	if (instance->mode == PROBE_MODE_RAW_SYSCALL)
 		filter_syscall(cg, instance->span_mode == SPAN_SYSCALL ||
 					   !instance->targets.data[0]->is_enter);
+	if (instance->provider->present.kind != CTX_NONE)
+		require(cg, cg_ctx_item(cg, instance->provider->present));
 	cg_filter(cg);
 	span_return(cg);
 	if (cg->plan->count_hits)

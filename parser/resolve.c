@@ -535,7 +535,7 @@ static void only_begin_end(struct resolve *resolve)
 
 	resolve->plan->only_begin_end = true;
 	vec_each (instance, &resolve->instances)
-		if (!((*instance)->provider->flags & PROVIDER_SPECIAL))
+		if (!((*instance)->provider->flags & (PROVIDER_SPECIAL | PROVIDER_ONCE)))
 			resolve->plan->only_begin_end = false;
 }
 

@@ -39,6 +39,7 @@ static const struct aggregate *const aggregate_families[] = {
 static const struct provider *const provider_families[] = {
 	providers_special,
 	providers_self,
+	providers_iter,
 	providers_timer,
 	providers_tracepoint,
 	providers_rawtracepoint,

@@ -221,7 +221,7 @@ class Runner:
                 return str(few(int(word[4:])))
             return {"tmp": self.tmp, "jbtrace": str(BUILD / "jbtrace"), "root": str(ROOT)}[word]
 
-        return re.sub(r"\{(pid|tracer|tmp|jbtrace|root|slow|few:\\d+|bin:\\w+|before:\\w+)\}", value, text)
+        return re.sub(r"\{(pid|tracer|tmp|jbtrace|root|slow|few:\d+|bin:\w+|before:\w+)\}", value, text)
 
     def before_number(self, name):
         match = re.search(rf"^{name} (-?\d+)$", self.before.out.text(), re.M)

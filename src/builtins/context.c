@@ -180,7 +180,15 @@ static void *gen_target(struct cg *cg, const struct node *node, void *dst)
 static bool check_ctx(struct check *check, struct node *node)
 {
 	const struct provider *provider = check->instance->provider;
+	const struct target *target = first_target(check->instance);
+	const struct type *type = NULL;
 
+	if (provider->ctx && target && check->lookup)
+		type = provider->ctx(check->lookup, target);
+	if (type) {
+		node->type = type_ptr(check->types, type, SPACE_KERNEL);
+		return true;
+	}
 	if (provider->args && !provider->arg) {
 		check_error(check, node, "ctx is not available in '%s' probes", provider->name);
 		diag_hint(check->diags, "use args.NAME; probe tells which probe it is");

@@ -172,6 +172,8 @@ enum provider_flags {
 	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
 	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
 	PROVIDER_FUNCTION = 32, /* its targets are functions: has `func` */
+	PROVIDER_ONCE =
+		256, /* its `once` is called when everything is attached; a script with nothing else ends then */
 	PROVIDER_SIGNAL = 128, /* not attached: run once whenever SIGUSR1 comes */
 	PROVIDER_REGS = 64,    /* its context begins with struct pt_regs: has reg() */
 };
@@ -207,6 +209,12 @@ struct provider {
 	 * `uses_args`: the body reads args, argN or retval, so that targets of different shape need own programs.
 	 */
 	bool (*plan)(struct resolve *, struct instance *);
+	/* What `ctx` points at, in kernel memory; NULL: nothing that has a type. */
+	const struct type *(*ctx)(struct lookup *, const struct target *);
+	/* A value of the context that is 0 where there is nothing to look at: the program leaves then. CTX_NONE: none. */
+	struct ctx_item present;
+	/* PROVIDER_ONCE: run the program over what there is. On error -errno, which the caller tells. */
+	int (*once)(struct run *, const struct plan_probe *, int prog_fd);
 	/* Attach. On error -errno after run_error(). Links are handed to run_add_link(). */
 	int (*attach)(struct run *, const struct plan_probe *, int prog_fd);
 	/* -l: one line per probe that matches the glob; `pattern` is what follows the provider's name. */

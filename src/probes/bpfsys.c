@@ -46,6 +46,13 @@ struct trampoline_attr {
 	uint64_t cookie; /* Linux 5.19 */
 };
 
+/* BPF_LINK_CREATE for an iterator. */
+struct iter_link_attr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t info;
+	uint32_t info_len, pad;
+};
+
 struct raw_tracepoint_attr {
 	uint64_t name;
 	uint32_t prog_fd, pad;
@@ -127,6 +134,26 @@ int bpfsys_trampoline(int prog_fd, uint32_t attach_type, uint64_t cookie)
 
 	/* Before Linux 5.19 there is an older call for it, without a cookie. */
 	return fd == -EINVAL ? bpfsys_raw_tracepoint(prog_fd, NULL, 0) : fd;
+}
+
+int bpfsys_iter_link(int prog_fd, pid_t pid)
+{
+	uint32_t info[4] = { 0, (uint32_t)pid }; /* union bpf_iter_link_info: task.tid, task.pid */
+	struct iter_link_attr attr = {
+		.prog_fd = (uint32_t)prog_fd,
+		.attach_type = JB_TRACE_ITER,
+		.info = pid ? address_of(info) : 0,
+		.info_len = pid ? sizeof(info) : 0,
+	};
+
+	return bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
+}
+
+int bpfsys_iter_create(int link_fd)
+{
+	uint32_t attr[2] = { (uint32_t)link_fd };
+
+	return bpf_call(BPF_ITER_CREATE, attr, sizeof(attr));
 }
 
 static int event_open(struct perf_event_attr *attr, pid_t pid, int cpu)

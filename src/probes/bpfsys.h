@@ -11,6 +11,7 @@
 /* Attach types that installed headers may lack; also the expected attach types of the programs. */
 #define JB_TRACE_FENTRY		24
 #define JB_TRACE_FEXIT		25
+#define JB_TRACE_ITER		28
 #define JB_PERF_EVENT		41
 #define JB_TRACE_KPROBE_MULTI	42 /* Linux 5.18 */
 #define JB_TRACE_UPROBE_MULTI	48 /* Linux 6.6 */
@@ -49,6 +50,11 @@ int bpfsys_kprobe_multi(int prog_fd, const struct kprobe_multi *multi);
 int bpfsys_trampoline(int prog_fd, uint32_t attach_type, uint64_t cookie);
 int bpfsys_uprobe_multi(int prog_fd, const struct uprobe_multi *multi);
 int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
+
+/* An iterator over kernel objects. pid: of a task's objects only, 0: of all. */
+int bpfsys_iter_link(int prog_fd, pid_t pid);
+/* Read it to its end: that runs the program once for each object. */
+int bpfsys_iter_create(int link_fd);
 
 /* Perf events, not yet enabled. */
 int bpfsys_event_tracepoint(int id);

@@ -14,6 +14,7 @@ extern const struct provider providers_fentry[];
 extern const struct provider providers_perfevent[];
 extern const struct provider providers_watchpoint[];
 extern const struct provider providers_self[];
+extern const struct provider providers_iter[];
 extern const struct provider providers_span[];
 
 #endif

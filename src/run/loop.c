@@ -194,7 +194,7 @@ int run_open(struct run **made, const struct plan *plan, const void *elf, size_t
 
 static bool is_special(const struct plan_probe *probe, const char *name)
 {
-	return (probe->provider->flags & (PROVIDER_SPECIAL | PROVIDER_SIGNAL)) &&
+	return (probe->provider->flags & (PROVIDER_SPECIAL | PROVIDER_SIGNAL | PROVIDER_ONCE)) &&
 	       strcmp(probe->provider->name, name) == 0;
 }
 
@@ -229,12 +229,19 @@ static bool has_special(const struct run *run, const char *name)
 	return false;
 }
 
+static int run_program(struct run *run, const struct plan_probe *probe)
+{
+	if (probe->provider->once)
+		return probe->provider->once(run, probe, run_program_fd(run, probe->program));
+	return load_run_once(run, probe);
+}
+
 static int run_special_probes(struct run *run, const char *name, const struct plan_probe **failed)
 {
 	const struct plan_probe *probe;
 
 	vec_each (probe, &run->plan->probes) {
-		int err = is_special(probe, name) ? load_run_once(run, probe) : 0;
+		int err = is_special(probe, name) ? run_program(run, probe) : 0;
 
 		*failed = probe;
 		if (err)
@@ -244,7 +251,7 @@ static int run_special_probes(struct run *run, const char *name, const struct pl
 }
 
 /*
- * begin, end or self probes, in the order of the script. They run in this thread (so that their tid is our pid) while
+ * begin, end, self or iter probes, in the order of the script. They run in this thread (so that their tid is our pid) while
  * another one empties the rings: a loop in them may write more than fits. When this returns all of their output has been
  * handled.
  */
@@ -386,7 +393,7 @@ int run_begin(struct run *run)
 	run->signals = run->options.signals ? *run->options.signals : 0;
 	run->next_look_ns = run_monotonic_ns() + LOOK_NS;
 	release_child(run);
-	return 0;
+	return run_special(run, "iter");
 }
 
 /* --- reading --- */
