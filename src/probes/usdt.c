@@ -317,6 +317,23 @@ static int usdt_attach(struct run *run, const struct plan_probe *probe, int prog
 
 /* --- listing --- */
 
+/* What -lv shows: the types of the first place's arguments. */
+static const struct type *list_args(struct arena *arena, const struct usdt_note *note)
+{
+	struct type *type = arena_new_of(arena, struct type);
+	struct usdt_arg arg[USDT_ARGS];
+	struct field *fields;
+
+	*type = (struct type){ .kind = TYPE_STRUCT, .is_complete = true };
+	type->n_fields = usdt_args_parse(arena, note->args, arg);
+	fields = arena_alloc(arena, (type->n_fields + 1) * sizeof(*fields));
+	for (unsigned i = 0; i < type->n_fields; i++)
+		fields[i] = (struct field){ .name = arena_printf(arena, "arg%u", i),
+					    .type = arg[i].type };
+	type->fields = fields;
+	return type;
+}
+
 /* FILE:NAME or FILE:PROVIDER:NAME; with -p the file may be left out. */
 static void usdt_list(struct lookup *lookup, const char *pattern,
 		      void (*emit)(void *, const char *, const struct type *), void *arg)
@@ -353,7 +370,7 @@ static void usdt_list(struct lookup *lookup, const char *pattern,
 			line = arena_printf(arena, "usdt:%s:%s:%s", binary->shown, note->provider,
 					    note->name);
 			if (strcmp(line, before))
-				emit(arg, line, NULL);
+				emit(arg, line, list_args(arena, note));
 			before = line;
 		}
 	}
