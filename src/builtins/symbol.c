@@ -86,7 +86,7 @@ static struct symbol find_symbol(struct decode *decode, uint32_t pid, bool user,
 {
 	if (!decode->sym)
 		return (struct symbol){ 0 };
-	return user ? sym_user(decode->sym, pid, ip) : sym_kernel(decode->sym, ip);
+	return user ? sym_user(decode->sym, pid, ip, 0) : sym_kernel(decode->sym, ip, 0);
 }
 
 static const char *frame_perf(struct arena *arena, struct symbol symbol, bool user, uint64_t ip)

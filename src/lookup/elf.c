@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <gelf.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,27 +16,8 @@ char *__cxa_demangle(const char *name, char *buffer, size_t *len, int *status);
 struct reader {
 	struct arena *arena;
 	struct elf_file *file;
-	bool has_symtab;
+	size_t kept; /* functions whose names have been copied */
 };
-
-/* --- segments --- */
-
-static bool read_segments(struct reader *reader, Elf *elf)
-{
-	size_t n;
-
-	if (elf_getphdrnum(elf, &n) != 0)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		GElf_Phdr ph;
-
-		if (!gelf_getphdr(elf, (int)i, &ph) || ph.p_type != PT_LOAD)
-			continue;
-		vec_push(reader->arena, &reader->file->segments,
-			 ((struct elf_segment){ ph.p_vaddr, ph.p_offset, ph.p_filesz }));
-	}
-	return true;
-}
 
 static int64_t file_offset(const struct elf_file *file, uint64_t address)
 {
@@ -49,82 +29,55 @@ static int64_t file_offset(const struct elf_file *file, uint64_t address)
 	return -ENOENT;
 }
 
-/* --- symbols --- */
+/* --- what a scan finds --- */
+
+static void add_segment(void *arg, const struct elf_segment *segment)
+{
+	struct reader *reader = arg;
+
+	vec_push(reader->arena, &reader->file->segments, *segment);
+}
+
+static void add_function(void *arg, const struct elf_function *function)
+{
+	struct reader *reader = arg;
+	int64_t offset = file_offset(reader->file, function->address);
+	struct elf_symbol *symbol;
+
+	if (offset < 0)
+		return;
+	symbol = vec_grow(reader->arena, &reader->file->elf.functions);
+	symbol->name = function->name;
+	symbol->address = function->address;
+	symbol->size = function->size;
+	symbol->offset = (uint64_t)offset;
+	symbol->is_dynamic = function->is_dynamic;
+}
 
 static size_t name_length(const char *name)
 {
 	return strcspn(name, "@");
 }
 
-static void add_symbol(struct reader *reader, const GElf_Sym *sym, const char *name,
-		       bool is_dynamic)
+/* Names point into the table until this copies those of the functions that were taken. */
+static void keep_names(void *arg)
 {
-	struct elf_symbol *symbol;
-	int64_t offset;
-
-	if (GELF_ST_TYPE(sym->st_info) != STT_FUNC || sym->st_shndx == SHN_UNDEF || !name || !*name)
-		return;
-	offset = file_offset(reader->file, sym->st_value);
-	if (offset < 0)
-		return;
-	symbol = vec_grow(reader->arena, &reader->file->elf.functions);
-	symbol->name = name;
-	symbol->address = sym->st_value;
-	symbol->size = sym->st_size;
-	symbol->offset = (uint64_t)offset;
-	symbol->is_dynamic = is_dynamic;
-}
-
-/* Names point into the file until keep_names copies those of the functions that were taken. */
-static void keep_names(struct reader *reader, size_t from)
-{
+	struct reader *reader = arg;
 	struct elf_symbol *symbol = reader->file->elf.functions.data;
 	size_t n = reader->file->elf.functions.n, total = 0;
 	char *text;
 
-	for (size_t i = from; i < n; i++)
+	for (size_t i = reader->kept; i < n; i++)
 		total += name_length(symbol[i].name) + 1;
 	text = arena_alloc(reader->arena, total + 1);
-	for (size_t i = from; i < n; i++) {
+	for (size_t i = reader->kept; i < n; i++) {
 		size_t len = name_length(symbol[i].name);
 
 		memcpy(text, symbol[i].name, len);
 		symbol[i].name = text;
 		text += len + 1;
 	}
-}
-
-static void read_table(struct reader *reader, Elf *elf, Elf_Scn *scn, const GElf_Shdr *sh)
-{
-	Elf_Data *data = elf_getdata(scn, NULL);
-	size_t from = reader->file->elf.functions.n, n;
-
-	if (!data || !sh->sh_entsize)
-		return;
-	n = data->d_size / sh->sh_entsize;
-	for (size_t i = 1; i < n && i <= INT32_MAX; i++) {
-		GElf_Sym sym;
-
-		if (gelf_getsym(data, (int)i, &sym))
-			add_symbol(reader, &sym, elf_strptr(elf, sh->sh_link, sym.st_name),
-				   sh->sh_type == SHT_DYNSYM);
-	}
-	keep_names(reader, from);
-}
-
-static void read_tables(struct reader *reader, Elf *elf)
-{
-	Elf_Scn *scn = NULL;
-	GElf_Shdr sh;
-
-	while ((scn = elf_nextscn(elf, scn))) {
-		if (!gelf_getshdr(scn, &sh) ||
-		    (sh.sh_type != SHT_DYNSYM && sh.sh_type != SHT_SYMTAB))
-			continue;
-		if (sh.sh_type == SHT_SYMTAB)
-			reader->has_symtab = true;
-		read_table(reader, elf, scn, &sh);
-	}
+	reader->kept = n;
 }
 
 /* By name, then place, the exported one first. */
@@ -158,68 +111,35 @@ static void sort_symbols(struct elf *elf)
 
 /* --- files --- */
 
-static void read_debug_file(struct reader *reader, const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	Elf *elf;
-
-	if (fd < 0)
-		return;
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (elf)
-		read_tables(reader, elf);
-	elf_end(elf);
-	close(fd);
-}
-
-static const char *read_opened(struct reader *reader, int fd, const char *path)
-{
-	Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	const char *error = NULL, *debug;
-	GElf_Ehdr header;
-
-	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
-		error = "is not an ELF file";
-	} else if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {
-		error = "is neither a program nor a shared library";
-	} else if (!read_segments(reader, elf)) {
-		error = "has no readable program headers";
-	} else {
-		reader->file->elf.entry = header.e_entry;
-		read_tables(reader, elf);
-		debug = reader->has_symtab ? NULL : elf_debug_file(reader->arena, elf, path);
-		if (debug)
-			read_debug_file(reader, debug);
-		sort_symbols(&reader->file->elf);
-	}
-	elf_end(elf);
-	return error;
-}
-
 int elf_read(struct arena *arena, const char *path, struct elf_file **file, const char **error)
 {
 	struct reader reader = { .arena = arena };
+	struct elf_scan scan = {
+		.arg = &reader,
+		.segment = add_segment,
+		.function = add_function,
+		.table_end = keep_names,
+		.wants_exports = true,
+	};
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	const char *what;
-	struct stat st;
 
-	if (fd < 0 || fstat(fd, &st) != 0) {
+	if (fd < 0) {
 		int err = -errno;
 
 		*error = arena_printf(arena, "%s cannot be read: %s", path, strerror(-err));
-		if (fd >= 0)
-			close(fd);
 		return err;
 	}
-	elf_version(EV_CURRENT);
 	reader.file = arena_new_of(arena, struct elf_file);
 	reader.file->elf.path = arena_strdup(arena, path);
-	what = S_ISREG(st.st_mode) ? read_opened(&reader, fd, path) : "is not a regular file";
+	what = elf_scan(&scan, fd, path);
 	close(fd);
 	if (what) {
 		*error = arena_printf(arena, "%s %s", path, what);
 		return -ENOEXEC;
 	}
+	reader.file->elf.entry = scan.entry;
+	sort_symbols(&reader.file->elf);
 	*file = reader.file;
 	return 0;
 }

@@ -20,7 +20,7 @@ struct build_id {
 	size_t len; /* 0: none */
 };
 
-static Elf_Data *section(Elf *elf, const char *name, uint32_t type)
+Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
@@ -42,7 +42,7 @@ static Elf_Data *section(Elf *elf, const char *name, uint32_t type)
 
 static struct build_id read_build_id(Elf *elf)
 {
-	Elf_Data *data = section(elf, ".note.gnu.build-id", SHT_NOTE);
+	Elf_Data *data = elf_section_data(elf, ".note.gnu.build-id", SHT_NOTE);
 	struct build_id id = { .len = 0 };
 	size_t at = 0, name, desc;
 	GElf_Nhdr note;
@@ -117,7 +117,7 @@ static const char *candidate(struct arena *arena, const char *before, const char
 static const char *by_link(struct arena *arena, Elf *elf, const char *path,
 			   const struct build_id *id)
 {
-	Elf_Data *data = section(elf, ".gnu_debuglink", SHT_PROGBITS);
+	Elf_Data *data = elf_section_data(elf, ".gnu_debuglink", SHT_PROGBITS);
 	const char *name = data ? data->d_buf : NULL, *slash = strrchr(path, '/'), *folder;
 	size_t len = name ? strnlen(name, data->d_size) : 0, at = (len + 4) & ~(size_t)3;
 	uint32_t sum;
@@ -140,7 +140,7 @@ static const char *by_link(struct arena *arena, Elf *elf, const char *path,
 	return NULL;
 }
 
-const char *elf_debug_file(struct arena *arena, struct Elf *elf, const char *path)
+const char *elf_debug_file(struct arena *arena, Elf *elf, const char *path)
 {
 	struct build_id id = read_build_id(elf);
 	const char *found = by_build_id(arena, &id);

@@ -5,6 +5,7 @@
  * on first need, and the readers of ELF files, process mappings and kallsyms that sym.c uses as
  * well. Not for other folders.
  */
+#include <libelf.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,20 +73,38 @@ struct elf_file {
 	struct elf elf; /* first: lookup hands out a pointer to it */
 	VEC(struct elf_segment) segments;
 	bool is_demangled;
-	struct elf_symbol **by_offset; /* sorted for sym.c, made there */
 };
 /* Read symbols and segments into the arena. On error -errno, with one sentence in *error. */
 int elf_read(struct arena *arena, const char *path, struct elf_file **file, const char **error);
 /* The demangled form with parameters, in the arena; NULL when the name is not mangled. */
 const char *elf_demangle_name(struct arena *arena, const char *name);
 
-/* --- elf_debug.c for elf.c --- */
-struct Elf;
+/* --- elf_scan.c for elf.c and places.c --- */
+struct elf_function {
+	const char *name; /* of the file: may have a version behind an @ */
+	uint64_t address, size;
+	bool is_dynamic, is_local;
+};
+/* What a walk through a file calls. */
+struct elf_scan {
+	void *arg;
+	bool wants_exports; /* .dynsym is read even where a full table repeats it */
+	void (*segment)(void *arg, const struct elf_segment *segment); /* all of them come first */
+	void (*function)(void *arg, const struct elf_function *function); /* NULL: segments alone */
+	void (*table_end)(void *arg); /* names given so far end with this call; may be NULL */
+	uint64_t entry;		      /* filled in */
+};
+/* NULL, or what is wrong with the file, to be put behind its name: "is not an ELF file". */
+const char *elf_scan(struct elf_scan *scan, int fd, const char *path);
+
+/* --- elf_debug.c --- */
+/* A section by name and type; NULL: there is none. */
+Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type);
 /*
  * Path of the separate file with the symbol table of the file at `path`, in the arena; NULL: there
  * is none.
  */
-const char *elf_debug_file(struct arena *arena, struct Elf *elf, const char *path);
+const char *elf_debug_file(struct arena *arena, Elf *elf, const char *path);
 
 /* --- procmaps.c --- */
 struct mapping {

@@ -415,10 +415,10 @@ static void test_sym_kernel(void **state)
 		sym_free(sym);
 		skip_because(lookup_error(f->lookup));
 	}
-	assert_string_equal(sym_kernel(sym, address + 3).name, "vfs_read");
-	assert_int_equal(sym_kernel(sym, address + 3).offset, 3);
-	assert_null(sym_kernel(sym, 0).name);
-	assert_null(sym_kernel(sym, 0x400000000000).name);
+	assert_string_equal(sym_kernel(sym, address + 3, 0).name, "vfs_read");
+	assert_int_equal(sym_kernel(sym, address + 3, 0).offset, 3);
+	assert_null(sym_kernel(sym, 0, 0).name);
+	assert_null(sym_kernel(sym, 0x400000000000, 0).name);
 	assert_int_equal(lookup_kernel_address(f->lookup, "no_such_function"), 0);
 	sym_free(sym);
 }

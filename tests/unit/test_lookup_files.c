@@ -269,14 +269,14 @@ static void test_mapped_library(void **state)
 		assert_non_null(strstr(found.data[0].path, "/map_files/"));
 		assert_non_null(
 			elf_find(lookup_elf(f->lookup, found.data[0].path), "jbfix_exported"));
-		symbol = sym_user(sym, pid, address + 1);
+		symbol = sym_user(sym, pid, address + 1, 0);
 		assert_string_equal(symbol.name, "jbfix_second");
 		assert_int_equal(symbol.offset, 1);
 	}
 	stop_child(pid, hold);
 	if (geteuid() == 0)
-		assert_string_equal(sym_user(sym, pid, address).name, "jbfix_second");
-	assert_null(sym_user(sym, pid, 16).name);
+		assert_string_equal(sym_user(sym, pid, address, 0).name, "jbfix_second");
+	assert_null(sym_user(sym, pid, 16, 0).name);
 	sym_free(sym);
 }
 
@@ -311,15 +311,15 @@ static void test_mapped_elsewhere(void **state)
 static void test_sym_self(void **state)
 {
 	struct sym *sym = sym_new();
-	struct symbol symbol = sym_user(sym, getpid(), (uint64_t)(uintptr_t)jb_fixture_function);
+	struct symbol symbol = sym_user(sym, getpid(), (uint64_t)(uintptr_t)jb_fixture_function, 0);
 
 	(void)state;
 	assert_string_equal(symbol.name, "jb_fixture_function");
 	assert_int_equal(symbol.offset, 0);
 	assert_string_equal(strrchr(symbol.module, '/') + 1, program_invocation_short_name);
-	assert_null(sym_user(sym, getpid(), (uint64_t)(uintptr_t)&sym).name);
-	assert_null(sym_user(sym, 0x7ffffff0, 4096).name);
-	assert_null(sym_user(sym, -1, 4096).name);
+	assert_null(sym_user(sym, getpid(), (uint64_t)(uintptr_t)&sym, 0).name);
+	assert_null(sym_user(sym, 0x7ffffff0, 4096, 0).name);
+	assert_null(sym_user(sym, -1, 4096, 0).name);
 	sym_free(sym);
 }
 
