@@ -65,6 +65,26 @@ struct jb_stack {
 	jb_u64 ip[]; /* type->count of them */
 };
 
+/* A frame of ustack(build_id), as bpf_get_stack gives it; the status is enum bpf_stack_build_id_status. */
+#define JB_BUILD_ID_EMPTY 0
+#define JB_BUILD_ID_VALID 1
+struct jb_build_id {
+	jb_i32 status;
+	jb_u8 id[20];
+	jb_u64 offset; /* in the file; the address where the build id is not known */
+};
+
+/* ustack(dwarf): what is needed to unwind in user space. The stack is copied in steps, none of which may cross a page. */
+#define JB_STACK_STEP	  512
+#define JB_STACK_COPY_MAX 65536
+struct jb_stack_copy {
+	jb_u32 len;  /* bytes copied: fewer than asked for where the stack ends */
+	jb_u32 pid;  /* tgid; 0: a kernel thread, which has no user stack */
+	jb_u64 base; /* address of the first byte: the stack pointer, rounded down to a step */
+	jb_u64 registers[20]; /* struct pt_regs but for its last word */
+	jb_u8 bytes[];
+};
+
 /* Words of jb_generation: maps that are cleared. */
 #define JB_GENERATIONS 256
 

@@ -57,6 +57,7 @@ jb_inline jb_u32 jb_generation_now(jb_u32 index)
 /* Anchors: struct types keep their names in bitcode only when something uses them. */
 const struct jb_event jb_abi_event;
 const struct jb_control jb_abi_control;
+const struct jb_build_id jb_abi_build_id;
 
 jb_inline void jb_count(jb_u32 index)
 {

@@ -9,6 +9,10 @@ const volatile jb_u64 jb_pidns_ino = 0;
 /* CLOCK_BOOTTIME when the run started, in ns. */
 const volatile jb_u64 jb_start_ns = 0;
 
+/* Words of x86-64's struct pt_regs. */
+#define JB_REGS_CS 17
+#define JB_REGS_SP 19
+
 /* The few members of the kernel's struct that are used here; libbpf moves them to where they really are. */
 struct task_struct {
 	struct task_struct *real_parent;
@@ -188,6 +192,40 @@ jb_inline void jb_stack_user(void *ctx, struct jb_stack *dst, jb_u32 count)
 
 	dst->n = bytes > 0 ? bytes / 8 : 0;
 	dst->pid = jb_pid();
+}
+
+/* With the build id of each frame's file; the helper clears what it does not fill. */
+jb_inline void jb_stack_build_id(void *ctx, struct jb_stack *dst, jb_u32 count)
+{
+	long bytes = bpf_get_stack(ctx, dst->ip, count * sizeof(struct jb_build_id),
+				   BPF_F_USER_STACK | BPF_F_USER_BUILD_ID);
+
+	dst->n = bytes > 0 ? bytes / sizeof(struct jb_build_id) : 0;
+	dst->pid = 0;
+}
+
+/*
+ * The registers with which the thread came into the kernel, and `size` bytes of its stack. The copy begins at a multiple
+ * of a step, so that no step reads over the end of a page: the page behind may be missing.
+ */
+jb_inline void jb_stack_copy(struct jb_stack_copy *dst, jb_u32 size)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	dst->len = 0;
+	dst->pid = 0;
+	if (bpf_probe_read_kernel(dst->registers, sizeof(dst->registers),
+				  (void *)bpf_task_pt_regs(task)) ||
+	    (dst->registers[JB_REGS_CS] & 3) != 3)
+		return;
+	dst->pid = jb_pid();
+	dst->base = dst->registers[JB_REGS_SP] & ~(jb_u64)(JB_STACK_STEP - 1);
+	for (jb_u32 at = 0; at < size && at < JB_STACK_COPY_MAX; at += JB_STACK_STEP) {
+		if (bpf_probe_read_user(dst->bytes + at, JB_STACK_STEP,
+					(const void *)(dst->base + at)))
+			break;
+		dst->len = at + JB_STACK_STEP;
+	}
 }
 
 /* usym_t: an address and whose it is. */

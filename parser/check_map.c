@@ -75,6 +75,10 @@ static void merge_key(struct checker *c, struct map_state *state, unsigned i, st
 		check_error(&c->pub, key, "'%s' cannot be a key", check_shown(c, type));
 		return;
 	}
+	if (type->kind == TYPE_NAMED && type->named->not_key) {
+		check_error(&c->pub, key, "%s", type->named->not_key);
+		return;
+	}
 	if (slot_merge(c, slot, key, type))
 		return;
 	check_error(&c->pub, key, "%s has '%s' as its key elsewhere, not '%s'", state->map->name,

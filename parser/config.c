@@ -99,15 +99,20 @@ static bool set_perf_rb_pages(struct resolve *resolve, const struct setting *s)
 	return true;
 }
 
-static bool set_print_maps(struct resolve *resolve, const struct setting *s)
+static bool set_bool(struct resolve *resolve, const struct setting *s, bool *field)
 {
 	if (!strcasecmp(s->text, "true") || (s->is_number && s->number == 1))
-		resolve->plan->print_maps_on_exit = true;
+		*field = true;
 	else if (!strcasecmp(s->text, "false") || (s->is_number && s->number == 0))
-		resolve->plan->print_maps_on_exit = false;
+		*field = false;
 	else
 		return bad_value(resolve, s, "true or false");
 	return true;
+}
+
+static bool set_print_maps(struct resolve *resolve, const struct setting *s)
+{
+	return set_bool(resolve, s, &resolve->plan->print_maps_on_exit);
 }
 
 /* Only what the kernel takes as compatible with the GPL: the helpers a tracer needs are for those alone. */
@@ -134,16 +139,32 @@ static bool set_trunc_trailer(struct resolve *resolve, const struct setting *s)
 	return true;
 }
 
+static bool set_show_debug_info(struct resolve *resolve, const struct setting *s)
+{
+	return set_bool(resolve, s, &resolve->plan->show_debug_info);
+}
+
+/* In steps of what the kernel side copies at once. */
+static bool set_dwarf_stack_size(struct resolve *resolve, const struct setting *s)
+{
+	uint32_t *size = &resolve->plan->dwarf_stack_size;
+
+	if (!set_u32(resolve, s, PLAN_STACK_STEP, PLAN_STACK_MAX, size))
+		return false;
+	*size = (*size + PLAN_STACK_STEP - 1) / PLAN_STACK_STEP * PLAN_STACK_STEP;
+	return true;
+}
+
 static bool set_stack_mode(struct resolve *resolve, const struct setting *s)
 {
-	static const char *const modes[] = { "bpftrace", "perf", "raw", "build_id" };
+	static const char *const modes[] = { "bpftrace", "perf", "raw", "folded", "build_id" };
 
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 5; i++)
 		if (!strcasecmp(s->text, modes[i])) {
 			resolve->plan->stack_mode = modes[i];
 			return true;
 		}
-	return bad_value(resolve, s, "bpftrace, perf, raw or build_id");
+	return bad_value(resolve, s, "bpftrace, perf, raw, folded or build_id");
 }
 
 static const struct config_key keys[] = {
@@ -156,6 +177,8 @@ static const struct config_key keys[] = {
 	{ "str_trunc_trailer", set_trunc_trailer },
 	{ "on_stack_limit", set_on_stack_limit },
 	{ "stack_mode", set_stack_mode },
+	{ "show_debug_info", set_show_debug_info },
+	{ "dwarf_stack_size", set_dwarf_stack_size },
 	{ "perf_rb_pages", set_perf_rb_pages },
 };
 #define N_KEYS (sizeof(keys) / sizeof(keys[0]))
@@ -169,25 +192,12 @@ static const struct {
 };
 
 static const char *const ignored[] = {
-	"show_debug_info",
-	"cache_user_symbols",
-	"log_size",
-	"max_probes",
-	"max_bpf_progs",
-	"cpp_demangle",
-	"no_cpp_demangle",
-	"lazy_symbolication",
-	"use_blazesym",
-	"unstable_tseries",
-	"unstable_dw_ustack",
-	"unstable_typeinfo",
-	"unstable_macro",
-	"unstable_map_decl",
-	"unstable_import",
-	"unstable_import_statement",
-	"unstable_addr",
-	"symbol_source",
-	"max_type_res_iterations",
+	"cache_user_symbols", "log_size",	   "max_probes",
+	"max_bpf_progs",      "cpp_demangle",	   "no_cpp_demangle",
+	"lazy_symbolication", "use_blazesym",	   "unstable_tseries",
+	"unstable_dw_ustack", "unstable_typeinfo", "unstable_macro",
+	"unstable_map_decl",  "unstable_import",   "unstable_import_statement",
+	"unstable_addr",      "symbol_source",	   "max_type_res_iterations",
 	"late_attach",
 };
 

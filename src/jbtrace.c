@@ -28,9 +28,8 @@
 #include "scripts.h"
 
 static const struct builtin *const builtin_families[] = {
-	builtins_context, builtins_task,   builtins_time,
-	builtins_string,  builtins_symbol, builtins_errno,
-	builtins_action,  builtins_mapops, NULL,
+	builtins_context, builtins_task,   builtins_time,   builtins_string, builtins_symbol,
+	builtins_errno,	  builtins_action, builtins_mapops, builtins_stack,  NULL,
 };
 static const struct aggregate *const aggregate_families[] = {
 	aggregates_basic, aggregates_histogram, aggregates_quantiles,
@@ -53,13 +52,8 @@ static const struct provider *const provider_families[] = {
 	NULL,
 };
 static const struct named_type *const named_type_families[] = {
-	named_types_context,
-	named_types_task,
-	named_types_time,
-	named_types_string,
-	named_types_symbol,
-	named_types_errno,
-	NULL,
+	named_types_context, named_types_task,	named_types_time,  named_types_string,
+	named_types_symbol,  named_types_stack, named_types_errno, NULL,
 };
 static const struct printer *const printer_families[] = { printers_text, printers_json,
 							  printers_csv, printers_prom, NULL };

@@ -16,7 +16,8 @@ extern const struct builtin builtins_task[]; /* task.c: pid tid comm uid cpu cgr
 extern const struct builtin builtins_time[]; /* time.c: nsecs elapsed strftime time */
 extern const struct builtin
 	builtins_string[]; /* string.c: str buf strcontains ntop bswap join ... */
-extern const struct builtin builtins_symbol[]; /* symbol.c: kstack ustack ksym usym kaddr ... */
+extern const struct builtin builtins_symbol[]; /* symbol.c: ksym usym kaddr cgroup_path ... */
+extern const struct builtin builtins_stack[];  /* stack.c: kstack ustack */
 extern const struct builtin
 	builtins_errno[]; /* errno.c: strerror errno_name averror syscall_name flags */
 extern const struct builtin builtins_action[]; /* action.c: printf print cat system emit exit ... */
@@ -32,8 +33,8 @@ extern const struct named_type named_types_context[]; /* probe_t func_t */
 extern const struct named_type named_types_task[];    /* username_t */
 extern const struct named_type named_types_time[];    /* timestamp */
 extern const struct named_type named_types_string[];  /* inet macaddr_t argv_t */
-extern const struct named_type
-	named_types_symbol[]; /* kstack_t ustack_t ksym_t usym_t cgroup_path_t */
+extern const struct named_type named_types_symbol[];  /* ksym_t usym_t cgroup_path_t */
+extern const struct named_type named_types_stack[];   /* kstack_t ustack_t ... */
 extern const struct named_type
 	named_types_errno[]; /* strerror_t errno_name_t averror_t syscall_name_t flags_t */
 

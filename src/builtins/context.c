@@ -303,8 +303,8 @@ static struct value decode_func(struct decode *decode, const struct type *type, 
 
 /* clang-format off */
 const struct named_type named_types_context[] = {
-	{ "probe_t", decode_probe },
-	{ "func_t", decode_func },
+	{ .name = "probe_t", .decode = decode_probe },
+	{ .name = "func_t", .decode = decode_func },
 	{ 0 },
 };
 

@@ -182,11 +182,11 @@ static struct value decode_flags(struct decode *decode, const struct type *type,
 
 /* clang-format off */
 const struct named_type named_types_errno[] = {
-	{ "strerror_t", decode_strerror },
-	{ "errno_name_t", decode_errno_name },
-	{ "averror_t", decode_averror },
-	{ "syscall_name_t", decode_syscall_name },
-	{ "flags_t", decode_flags },
+	{ .name = "strerror_t", .decode = decode_strerror },
+	{ .name = "errno_name_t", .decode = decode_errno_name },
+	{ .name = "averror_t", .decode = decode_averror },
+	{ .name = "syscall_name_t", .decode = decode_syscall_name },
+	{ .name = "flags_t", .decode = decode_flags },
 	{ 0 },
 };
 

@@ -399,9 +399,9 @@ static int act_join(struct run *run, const struct plan_site *site, const struct 
 
 /* clang-format off */
 const struct named_type named_types_string[] = {
-	{ "inet", decode_inet },
-	{ "macaddr_t", decode_macaddr },
-	{ "argv_t", decode_argv },
+	{ .name = "inet", .decode = decode_inet },
+	{ .name = "macaddr_t", .decode = decode_macaddr },
+	{ .name = "argv_t", .decode = decode_argv },
 	{ 0 },
 };
 

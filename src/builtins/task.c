@@ -135,7 +135,7 @@ static struct value decode_username(struct decode *decode, const struct type *ty
 
 /* clang-format off */
 const struct named_type named_types_task[] = {
-	{ "username_t", decode_username },
+	{ .name = "username_t", .decode = decode_username },
 	{ 0 },
 };
 

@@ -148,7 +148,7 @@ static int act_time(struct run *run, const struct plan_site *site, const struct 
 
 /* clang-format off */
 const struct named_type named_types_time[] = {
-	{ "timestamp", decode_timestamp },
+	{ .name = "timestamp", .decode = decode_timestamp },
 	{ 0 },
 };
 

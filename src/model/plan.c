@@ -21,6 +21,8 @@ struct plan *plan_new(struct arena *arena, struct diags *diags)
 	plan->max_map_keys = 4096;
 	plan->on_stack_limit = 32;
 	plan->stack_mode = "bpftrace";
+	plan->dwarf_stack_size = 8192;
+	plan->show_debug_info = true;
 	plan->trunc_trailer = "..";
 	return plan;
 }
@@ -44,6 +46,36 @@ int plan_first_pid(const struct plan *plan)
 		if (filter->kind == FILTER_PID && !filter->negated)
 			return (int)filter->number;
 	return 0;
+}
+
+static bool has_user_addresses(const struct type *type)
+{
+	if (!type)
+		return false;
+	if (type->kind == TYPE_NAMED)
+		return type->named && type->named->user_addresses;
+	if (type->kind == TYPE_ARRAY)
+		return has_user_addresses(type->base);
+	if (type->kind != TYPE_TUPLE && type->kind != TYPE_RECORD && type->kind != TYPE_STRUCT)
+		return false;
+	for (unsigned i = 0; i < type->n_fields; i++)
+		if (has_user_addresses(type->fields[i].type))
+			return true;
+	return false;
+}
+
+bool plan_has_user_addresses(const struct plan *plan)
+{
+	struct plan_map *const *map;
+	const struct plan_site *site;
+
+	vec_each (map, &plan->maps)
+		if (has_user_addresses((*map)->key) || has_user_addresses((*map)->value))
+			return true;
+	vec_each (site, &plan->sites)
+		if (has_user_addresses(site->record))
+			return true;
+	return false;
 }
 
 /* --- dump --- */

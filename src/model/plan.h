@@ -62,7 +62,9 @@ enum map_shape {
 	MAP_KEYED,
 };
 
-#define PLAN_GENERATIONS_MAX 256 /* maps that may be cleared: words of jb_generation */
+#define PLAN_STACK_STEP	     512   /* dwarf_stack_size is a multiple of it, */
+#define PLAN_STACK_MAX	     65536 /* and at most this */
+#define PLAN_GENERATIONS_MAX 256   /* maps that may be cleared: words of jb_generation */
 
 /* How the kernel stores a map; decided by lower.c from the value's type and `let @m = ...`. */
 struct plan_map {
@@ -238,7 +240,9 @@ struct plan {
 	uint32_t max_cat_bytes;
 	uint32_t max_map_keys;	   /* entries of a map without a declaration */
 	uint32_t on_stack_limit;   /* bytes: bigger temporaries live in scratch memory */
-	const char *stack_mode;	   /* "bpftrace", "perf", "raw", "build_id" */
+	const char *stack_mode;	   /* "bpftrace", "perf", "raw", "folded", "build_id" */
+	uint32_t dwarf_stack_size; /* bytes of the stack that ustack(dwarf) copies */
+	bool show_debug_info;	   /* stacks have source lines and inlined functions */
 	const char *trunc_trailer; /* ".." */
 	int missing_probes;	   /* 0 error, 1 warn, 2 ignore */
 	int child;		   /* pid of -c's held child, 0 = none */
@@ -268,6 +272,8 @@ struct plan *plan_new(struct arena *arena, struct diags *diags);
 void plan_dump(const struct plan *plan, FILE *out);
 uint32_t plan_add_counter(struct plan *plan, enum counter_kind kind, struct span span,
 			  const char *text);
+/* Does something that is printed need to know what processes mapped? */
+bool plan_has_user_addresses(const struct plan *plan);
 /* The first process that was given; 0: none. */
 int plan_first_pid(const struct plan *plan);
 /* Evaluate a derived column. `row` is the record decoded so far. */

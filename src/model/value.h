@@ -75,6 +75,8 @@ struct decode {
 struct named_type {
 	const char *name; /* as in prototypes: "ksym_t" */
 	struct value (*decode)(struct decode *, const struct type *, const void *bytes);
+	const char *not_key; /* why it cannot be a map's key, as one sentence; NULL: it can */
+	bool user_addresses; /* decoding asks what processes mapped, which may have ended by then */
 };
 
 struct value value_decode(struct decode *decode, const struct type *type, const void *bytes);

@@ -80,6 +80,7 @@ struct run {
 	run_print_fn *on_print; /* run_watch_prints */
 	void *on_print_arg;
 	int poll_fd, timer_fd, child_fd;
+	int mappings_fd; /* sym_watch; -1: not watching */
 	VEC(int)
 	watched;     /* processes that live, child_fd among them; with the last one the run ends */
 	int signals; /* how many of options.signals have been acted on */

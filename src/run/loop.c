@@ -27,6 +27,8 @@
 #define NS_PER_MS 1000000ll
 #define NS_PER_S  1000000000ll
 #define LOOK_NS	  NS_PER_S /* how often counters are read */
+/* How long processes that were there before us are looked at. Others are when they are first met. */
+#define LOOK_AROUND_MS 20
 /* A nap is over before this share of the ring can fill at RING_BYTES_PER_US, which is faster than any CPU fills it. */
 #define NAP_SHARE	  8
 #define RING_BYTES_PER_US 160
@@ -117,6 +119,7 @@ static struct run *run_new(const struct plan *plan, struct lookup *lookup,
 	run->left_out = arena_alloc(arena, plan->targets.n + 1);
 	run->argv = arena_alloc(arena, widest_record(plan) * sizeof(*run->argv));
 	run->poll_fd = run->timer_fd = run->child_fd = run->counters_fd = -1;
+	run->mappings_fd = -1;
 	run->generations_fd = run->wait_fd = run->wait_inner_fd = -1;
 	run->decode = (struct decode){
 		.arena = run->scratch,
@@ -370,6 +373,25 @@ static void release_child(struct run *run)
 	while (n < 0 && errno == EINTR);
 }
 
+/*
+ * What a process maps must be known when its addresses are printed, which may be long after its end. Where the kernel
+ * does not tell, processes are known from the first look at them.
+ */
+static int watch_mappings(struct run *run)
+{
+	if (run->options.dry_run || !plan_has_user_addresses(run->plan))
+		return 0;
+	run->mappings_fd = sym_watch(run->decode.sym);
+	if (run->mappings_fd >= 0)
+		return watch(run, run->mappings_fd, EPOLLIN);
+	if (run->options.verbose)
+		fprintf(run->options.messages,
+			"mappings of processes are not told by the kernel (%s): those that end at "
+			"once have no symbols\n",
+			strerror(-run->mappings_fd));
+	return 0;
+}
+
 int run_begin(struct run *run)
 {
 	int err = run_interrupted(run) ? -EINTR : 0;
@@ -378,6 +400,8 @@ int run_begin(struct run *run)
 		err = run_special(run, "begin");
 	if (!err)
 		err = filter_attach(run);
+	if (!err)
+		err = watch_mappings(run);
 	if (!err)
 		err = attach_all(run);
 	if (!err)
@@ -393,6 +417,8 @@ int run_begin(struct run *run)
 	run->signals = run->options.signals ? *run->options.signals : 0;
 	run->next_look_ns = run_monotonic_ns() + LOOK_NS;
 	release_child(run);
+	if (run->mappings_fd >= 0)
+		sym_look_around(run->decode.sym, LOOK_AROUND_MS);
 	return run_special(run, "iter");
 }
 
@@ -436,7 +462,9 @@ static void take_wakeups(struct run *run)
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 
-		if (fd == run->timer_fd || filter_ended(run, fd))
+		if (fd == run->mappings_fd)
+			sym_catch_up(run->decode.sym);
+		else if (fd == run->timer_fd || filter_ended(run, fd))
 			run_ask_exit(run, run->exit_code);
 	}
 }

@@ -247,6 +247,8 @@ static const struct {
 	{ "struct.jb_control", sizeof(struct jb_control) },
 	{ "struct.jb_buf", sizeof(struct jb_buf) },
 	{ "struct.jb_stack", sizeof(struct jb_stack) },
+	{ "struct.jb_stack_copy", sizeof(struct jb_stack_copy) },
+	{ "struct.jb_build_id", sizeof(struct jb_build_id) },
 	{ "struct.jb_lock", sizeof(struct jb_lock) },
 	{ "struct.jb_count", sizeof(struct jb_count) },
 	{ "struct.jb_sum", sizeof(struct jb_sum) },

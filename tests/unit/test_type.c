@@ -153,7 +153,7 @@ static void types_are_spelled_as_users_write_them(void **state)
 static void registers_and_memory(void **state)
 {
 	struct fixture *f = *state;
-	static const struct named_type row = { "thing_t", NULL };
+	static const struct named_type row = { .name = "thing_t" };
 	const struct type *named = type_named(f->types, &row, type_u32(), 0, "x");
 
 	assert_true(type_is_scalar(named));
