@@ -145,7 +145,7 @@ class Jbtrace:
 
 def sanitized():
     """Is this a build whose sizes in memory say nothing?"""
-    return b"__asan_init" in JBTRACE.read_bytes() or b"__tsan_init" in JBTRACE.read_bytes()
+    return b"libasan.so" in JBTRACE.read_bytes() or b"libtsan.so" in JBTRACE.read_bytes()
 
 
 def status_of(pid, word, task=None):
