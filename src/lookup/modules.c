@@ -14,11 +14,13 @@ enum {
 	BUCKETS = 512,
 	TABLES_BYTES = 24 << 20,
 	UNHELD_MAX = 512, /* modules that no process maps any more */
-	SOURCES_MAX = 4,  /* open at once */
-	LINES_MAX =
-		200 *
-		1000, /* of one file; libdw needs about 50 bytes for each, and as much for what is around */
+	SOURCES_MAX = 3,  /* open at once */
+	/* Of one file; libdw needs some 60 bytes for each. */
+	LINES_MAX = 150 * 1000,
 	RETRY_MS = 1000,
+	/* Reading lines may take so long, and of the time of the run one part in so many besides. */
+	LINES_MS = 2000,
+	LINES_SHARE = 4,
 };
 
 /* What an address in a file was found to be; one block with its strings. */
@@ -34,6 +36,8 @@ struct modules {
 	struct arena *scratch;
 	size_t bytes;
 	unsigned n_unheld, n_sources;
+	int64_t began_ms, lines_us; /* when the run began, and for how long lines were read */
+	unsigned long lines_left_out;
 	uint64_t clock;
 };
 
@@ -49,7 +53,7 @@ struct modules *modules_new(void)
 {
 	struct modules *modules = mem_alloc(sizeof(*modules));
 
-	*modules = (struct modules){ .scratch = arena_new() };
+	*modules = (struct modules){ .scratch = arena_new(), .began_ms = modules_now_ms() };
 	return modules;
 }
 
@@ -265,7 +269,7 @@ static struct source *open_source(struct modules *modules, struct module *module
 
 /* --- finding --- */
 
-static struct found **find_bucket(struct module *module, uint64_t key)
+static struct found **find_bucket(const struct module *module, uint64_t key)
 {
 	return &module->found[(key * 0x9e3779b97f4a7c15u >> 32) & (module->n_buckets - 1)];
 }
@@ -354,6 +358,16 @@ static struct symbol look_up(struct modules *modules, struct module *module, int
 	return symbol;
 }
 
+static const struct symbol *recall(const struct module *module, uint64_t key)
+{
+	if (!module->n_buckets)
+		return NULL;
+	for (const struct found *found = *find_bucket(module, key); found; found = found->next)
+		if (found->key == key)
+			return &found->symbol;
+	return NULL;
+}
+
 static const struct symbol *remember(struct modules *modules, struct module *module, uint64_t key,
 				     const struct symbol *symbol)
 {
@@ -371,24 +385,58 @@ static const struct symbol *remember(struct modules *modules, struct module *mod
 	return &found->symbol;
 }
 
+static int64_t now_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* The loop that decodes has more to do than to read debug information. */
+static bool has_time_for_lines(const struct modules *modules)
+{
+	return modules->lines_us / 1000 <
+	       LINES_MS + (modules_now_ms() - modules->began_ms) / LINES_SHARE;
+}
+
+static uint64_t key_of(uint64_t offset, unsigned flags)
+{
+	return offset << 2 | (flags & (SYM_CALLER | SYM_LINES));
+}
+
 struct symbol modules_find(struct modules *modules, struct module *module, int pid,
 			   const struct mapping *where, uint64_t offset, unsigned flags)
 {
-	uint64_t key = offset << 2 | (flags & (SYM_CALLER | SYM_LINES));
 	struct symbol symbol = { .module = module->path };
+	const struct symbol *known;
+	int64_t began = 0;
 
 	keep_budget(modules, module);
 	if (!modules_places(modules, module, pid, where))
 		return symbol;
-	if (module->n_buckets)
-		for (const struct found *found = *find_bucket(module, key); found;
-		     found = found->next)
-			if (found->key == key)
-				return found->symbol;
+	known = recall(module, key_of(offset, flags));
+	if (!known && (flags & SYM_LINES) && !module->source_was_tried &&
+	    !has_time_for_lines(modules)) {
+		flags &= ~(unsigned)SYM_LINES;
+		modules->lines_left_out++;
+		known = recall(module, key_of(offset, flags));
+	}
+	if (known)
+		return *known;
+	if (flags & SYM_LINES)
+		began = now_us();
 	symbol = look_up(modules, module, pid, where, offset, flags);
+	if (flags & SYM_LINES)
+		modules->lines_us += now_us() - began;
 	/* Damaged addresses are many, and worth no memory. */
 	if (symbol.name || symbol.n_lines)
-		symbol = *remember(modules, module, key, &symbol);
+		symbol = *remember(modules, module, key_of(offset, flags), &symbol);
 	arena_reset(modules->scratch);
 	return symbol;
+}
+
+unsigned long modules_lines_left_out(const struct modules *modules)
+{
+	return modules->lines_left_out;
 }

@@ -42,6 +42,8 @@ void modules_drop(struct modules *modules, struct module *module);
  */
 struct symbol modules_find(struct modules *modules, struct module *module, int pid,
 			   const struct mapping *where, uint64_t offset, unsigned flags);
+/* How many times lines were asked for and left out, since reading them had taken too long. */
+unsigned long modules_lines_left_out(const struct modules *modules);
 /* The module's functions and segments, read now if they were not; NULL: not readable. */
 const struct places *modules_places(struct modules *modules, struct module *module, int pid,
 				    const struct mapping *where);

@@ -1,6 +1,7 @@
 /*
- * Source lines and inlined functions. libdw reads DWARF; what is ours is the order in which it is asked, so that one
- * address costs the reading of one compilation unit, and an index of the units for files whose linker made none.
+ * Source lines and inlined functions. libdw reads DWARF; what is ours are the indices of what lies where: of units, for
+ * files whose compiler made none, and of the functions of each unit that was asked for. So an address costs the reading of
+ * one unit the first time, and of one function from then on.
  */
 #include "lookup/source.h"
 
@@ -11,14 +12,24 @@
 #include "lookup/libdw.h"
 
 enum {
-	DEPTH_MAX = 64,	     /* inlined functions at one address */
-	UNITS_MAX = 1 << 17, /* a damaged file may claim any number */
+	DEPTH_MAX = 64,	     /* inlined functions at one address, namespaces in each other */
+	SPANS_MAX = 1 << 20, /* a damaged file may claim any number */
 };
 
-/* Where the code of a unit lies. */
-struct unit {
+/* Where the code of a unit or a function lies. */
+struct span_of {
 	uint64_t low, high;
 	Dwarf_Off die;
+};
+struct span_list {
+	struct span_of *data; /* heap; sorted once it is complete */
+	size_t n, cap;
+};
+
+/* A unit that was asked for. */
+struct unit {
+	Dwarf_Off die;
+	struct span_list functions;
 };
 
 struct source {
@@ -26,13 +37,65 @@ struct source {
 	int fd;
 	Elf *elf;
 	Dwarf *dwarf;
-	struct unit *units; /* heap; sorted */
-	size_t n_units, cap_units;
+	struct span_list units; /* of all, when the file has no index */
 	bool is_indexed;
-	unsigned long n_lines;
-	Dwarf_Off *counted; /* heap; units whose lines are in n_lines */
-	size_t n_counted;
+	struct unit *known; /* heap; units whose lines and functions have been read */
+	size_t n_known;
+	unsigned long n_lines; /* of them; functions count as lines */
 };
+
+/* --- what lies where --- */
+
+static void add_span(struct span_list *list, uint64_t low, uint64_t high, Dwarf_Off die)
+{
+	if (low >= high || list->n >= SPANS_MAX)
+		return;
+	if (list->n == list->cap) {
+		list->cap = list->cap ? 2 * list->cap : 64;
+		list->data = mem_realloc(list->data, list->cap * sizeof(*list->data));
+	}
+	list->data[list->n++] = (struct span_of){ low, high, die };
+}
+
+static void add_spans(struct source *source, struct span_list *list, Dwarf_Die *die)
+{
+	Dwarf_Off offset = source->dw->dwarf_dieoffset(die);
+	Dwarf_Addr base, low, high;
+	ptrdiff_t range = 0;
+
+	while ((range = source->dw->dwarf_ranges(die, range, &base, &low, &high)) > 0)
+		add_span(list, low, high, offset);
+}
+
+static int compare_spans(const void *a, const void *b)
+{
+	const struct span_of *x = a, *y = b;
+
+	return (x->low > y->low) - (x->low < y->low);
+}
+
+static void sort_spans(struct span_list *list)
+{
+	if (list->n)
+		qsort(list->data, list->n, sizeof(*list->data), compare_spans);
+}
+
+static bool find_span(struct source *source, const struct span_list *list, uint64_t address,
+		      Dwarf_Die *die)
+{
+	size_t low = 0, high = list->n;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (list->data[middle].low <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low && address < list->data[low - 1].high &&
+	       source->dw->dwarf_offdie(source->dwarf, list->data[low - 1].die, die);
+}
 
 /* --- opening --- */
 
@@ -101,8 +164,10 @@ void source_close(struct source *source)
 	if (source->dwarf)
 		source->dw->dwarf_end(source->dwarf);
 	close_elf(source);
-	free(source->units);
-	free(source->counted);
+	free(source->units.data);
+	for (size_t i = 0; i < source->n_known; i++)
+		free(source->known[i].functions.data);
+	free(source->known);
 	free(source);
 }
 
@@ -113,85 +178,120 @@ unsigned long source_lines(const struct source *source)
 
 /* --- units --- */
 
-static void add_unit(struct source *source, uint64_t low, uint64_t high, Dwarf_Off die)
-{
-	if (low >= high || source->n_units >= UNITS_MAX)
-		return;
-	if (source->n_units == source->cap_units) {
-		source->cap_units = source->cap_units ? 2 * source->cap_units : 64;
-		source->units =
-			mem_realloc(source->units, source->cap_units * sizeof(*source->units));
-	}
-	source->units[source->n_units++] = (struct unit){ low, high, die };
-}
-
-static int compare_units(const void *a, const void *b)
-{
-	const struct unit *x = a, *y = b;
-
-	return (x->low > y->low) - (x->low < y->low);
-}
-
 /* clang makes no .debug_aranges; then each unit is asked, once. */
 static void index_units(struct source *source)
 {
 	const struct libdw *dw = source->dw;
 	Dwarf_Off at = 0, next;
+	Dwarf_Die die;
 	size_t head;
 
 	source->is_indexed = true;
-	for (; dw->dwarf_nextcu(source->dwarf, at, &next, &head, NULL, NULL, NULL) == 0;
-	     at = next) {
-		Dwarf_Addr base, low, high;
-		ptrdiff_t range = 0;
-		Dwarf_Die die;
-
-		if (!dw->dwarf_offdie(source->dwarf, at + head, &die))
-			continue;
-		while ((range = dw->dwarf_ranges(&die, range, &base, &low, &high)) > 0)
-			add_unit(source, low, high, at + head);
-		if (next <= at)
-			break;
-	}
-	if (source->n_units)
-		qsort(source->units, source->n_units, sizeof(*source->units), compare_units);
+	for (;
+	     dw->dwarf_nextcu(source->dwarf, at, &next, &head, NULL, NULL, NULL) == 0 && next > at;
+	     at = next)
+		if (dw->dwarf_offdie(source->dwarf, at + head, &die))
+			add_spans(source, &source->units, &die);
+	sort_spans(&source->units);
 }
 
 static bool find_unit(struct source *source, uint64_t address, Dwarf_Die *die)
 {
-	size_t low = 0, high;
-
 	if (source->dw->dwarf_addrdie(source->dwarf, address, die))
 		return true;
 	if (!source->is_indexed)
 		index_units(source);
-	for (high = source->n_units; low < high;) {
-		size_t middle = low + (high - low) / 2;
-
-		if (source->units[middle].low <= address)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low && address < source->units[low - 1].high &&
-	       source->dw->dwarf_offdie(source->dwarf, source->units[low - 1].die, die);
+	return find_span(source, &source->units, address, die);
 }
 
-/* The lines of a unit are decoded on first need and stay in memory. */
-static void count_lines(struct source *source, Dwarf_Die *unit)
+/* --- functions --- */
+
+static bool has_functions(int tag)
 {
-	Dwarf_Off offset = source->dw->dwarf_dieoffset(unit);
+	return tag == DW_TAG_namespace || tag == DW_TAG_module || tag == DW_TAG_class_type ||
+	       tag == DW_TAG_structure_type;
+}
+
+static void add_functions(struct source *source, struct span_list *list, Dwarf_Die *parent,
+			  unsigned depth)
+{
+	const struct libdw *dw = source->dw;
+	Dwarf_Die die;
+
+	if (depth > DEPTH_MAX || dw->dwarf_child(parent, &die) != 0)
+		return;
+	do {
+		int tag = dw->dwarf_tag(&die);
+
+		if (tag == DW_TAG_subprogram)
+			add_spans(source, list, &die);
+		else if (has_functions(tag))
+			add_functions(source, list, &die, depth + 1);
+	} while (dw->dwarf_siblingof(&die, &die) == 0);
+}
+
+/* Its lines are decoded by libdw on first need and stay in memory, as do its functions here. */
+static const struct unit *know_unit(struct source *source, Dwarf_Die *die)
+{
+	Dwarf_Off offset = source->dw->dwarf_dieoffset(die);
+	struct unit *unit;
 	Dwarf_Lines *lines;
 	size_t n = 0;
 
-	for (size_t i = 0; i < source->n_counted; i++)
-		if (source->counted[i] == offset)
-			return;
-	source->counted =
-		mem_realloc(source->counted, (source->n_counted + 1) * sizeof(*source->counted));
-	source->counted[source->n_counted++] = offset;
-	if (source->dw->dwarf_getsrclines(unit, &lines, &n) == 0)
+	for (size_t i = 0; i < source->n_known; i++)
+		if (source->known[i].die == offset)
+			return &source->known[i];
+	source->known = mem_realloc(source->known, (source->n_known + 1) * sizeof(*source->known));
+	unit = &source->known[source->n_known++];
+	*unit = (struct unit){ .die = offset };
+	add_functions(source, &unit->functions, die, 0);
+	sort_spans(&unit->functions);
+	if (source->dw->dwarf_getsrclines(die, &lines, &n) == 0)
 		source->n_lines += n;
+	source->n_lines += unit->functions.n;
+	return unit;
+}
+
+static bool is_scope(int tag)
+{
+	return tag == DW_TAG_lexical_block || tag == DW_TAG_inlined_subroutine ||
+	       tag == DW_TAG_subprogram || tag == DW_TAG_try_block || tag == DW_TAG_catch_block;
+}
+
+/* The scope in `parent` that holds the address. */
+static bool find_inner(const struct libdw *dw, Dwarf_Die *parent, uint64_t address, Dwarf_Die *die)
+{
+	if (dw->dwarf_child(parent, die) != 0)
+		return false;
+	do {
+		if (is_scope(dw->dwarf_tag(die)) && dw->dwarf_haspc(die, address) > 0)
+			return true;
+	} while (dw->dwarf_siblingof(die, die) == 0);
+	return false;
+}
+
+/* The function at the address, and those inlined there, outermost first. Number of them. */
+static unsigned find_chain(struct source *source, const struct unit *unit, uint64_t address,
+			   Dwarf_Die chain[DEPTH_MAX])
+{
+	const struct libdw *dw = source->dw;
+	Dwarf_Die die, inner;
+	unsigned n = 1;
+
+	if (!find_span(source, &unit->functions, address, &die))
+		return 0;
+	chain[0] = die;
+	for (unsigned depth = 0; depth < 4 * DEPTH_MAX && n < DEPTH_MAX; depth++) {
+		if (!find_inner(dw, &die, address, &inner))
+			break;
+		die = inner;
+		if (dw->dwarf_tag(&die) == DW_TAG_subprogram)
+			n = 0; /* a function within a function, compiled on its own */
+		if (dw->dwarf_tag(&die) == DW_TAG_subprogram ||
+		    dw->dwarf_tag(&die) == DW_TAG_inlined_subroutine)
+			chain[n++] = die;
+	}
+	return n;
 }
 
 /* --- names and lines --- */
@@ -260,54 +360,24 @@ static void line_of_call(struct source *source, struct arena *arena, Dwarf_Die *
 	line->line = (uint32_t)number;
 }
 
-static bool is_function(const struct libdw *dw, Dwarf_Die *die)
-{
-	int tag = dw->dwarf_tag(die);
-
-	return tag == DW_TAG_subprogram || tag == DW_TAG_inlined_subroutine;
-}
-
-/* The innermost function or inlined call at the address. */
-static bool find_scope(const struct libdw *dw, Dwarf_Die *unit, uint64_t address, Dwarf_Die *die)
-{
-	Dwarf_Die *scopes = NULL;
-	int n = dw->dwarf_getscopes(unit, address, &scopes), i = 0;
-
-	while (i < n && !is_function(dw, &scopes[i]))
-		i++;
-	if (i < n)
-		*die = scopes[i];
-	free(scopes);
-	return i < n;
-}
-
 unsigned source_find(struct source *source, struct arena *arena, uint64_t address,
 		     struct symbol_line **lines)
 {
-	const struct libdw *dw = source->dw;
+	Dwarf_Die unit, chain[DEPTH_MAX];
 	struct symbol_line *made;
-	Dwarf_Die unit, innermost, *scopes = NULL;
-	unsigned n_made = 0;
-	int n;
+	unsigned n;
 
 	if (!find_unit(source, address, &unit))
 		return 0;
-	count_lines(source, &unit);
-	*lines = made = arena_alloc(arena, (DEPTH_MAX + 1) * sizeof(*made));
+	n = find_chain(source, know_unit(source, &unit), address, chain);
+	*lines = made = arena_alloc(arena, (n + 1) * sizeof(*made));
 	line_of_address(source, arena, &unit, address, &made[0]);
-	if (!find_scope(dw, &unit, address, &innermost))
+	if (!n)
 		return made[0].file ? 1 : 0;
-	/* Its scopes as they were compiled: each inlined call lies in the function that makes it. */
-	n = dw->dwarf_getscopes_die(&innermost, &scopes);
-	for (int i = 0; i < n && n_made < DEPTH_MAX; i++) {
-		if (!is_function(dw, &scopes[i]))
-			continue;
-		made[n_made].function = function_name(source, arena, &scopes[i]);
-		n_made++;
-		if (dw->dwarf_tag(&scopes[i]) == DW_TAG_subprogram)
-			break;
-		line_of_call(source, arena, &unit, &scopes[i], &made[n_made]);
+	for (unsigned i = 0; i < n; i++) {
+		made[i].function = function_name(source, arena, &chain[n - 1 - i]);
+		if (i + 1 < n)
+			line_of_call(source, arena, &unit, &chain[n - 1 - i], &made[i + 1]);
 	}
-	free(scopes);
-	return n_made ? n_made : made[0].file ? 1 : 0;
+	return n;
 }

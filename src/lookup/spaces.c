@@ -40,6 +40,7 @@ struct spaces {
 	struct buf text;
 	size_t bytes;
 	uint64_t version;
+	DIR *folder; /* /proc, while it is being looked through */
 	bool are_told;
 	uint64_t told_ns; /* when what is being told happened */
 };
@@ -188,6 +189,8 @@ void spaces_free(struct spaces *spaces)
 		return;
 	while (spaces->oldest)
 		free_process(spaces, spaces->oldest);
+	if (spaces->folder)
+		closedir(spaces->folder);
 	buf_fini(&spaces->text);
 	free(spaces);
 }
@@ -406,18 +409,23 @@ void spaces_missed(struct spaces *spaces)
 	}
 }
 
-void spaces_look_around(struct spaces *spaces, int ms)
+bool spaces_look_around(struct spaces *spaces, int ms)
 {
 	int64_t until = modules_now_ms() + ms;
-	DIR *folder = opendir("/proc");
 	struct dirent *entry;
 
-	while (folder && (entry = readdir(folder)) && modules_now_ms() < until) {
+	if (!spaces->folder)
+		spaces->folder = opendir("/proc");
+	while (spaces->folder && (entry = readdir(spaces->folder))) {
 		int pid = atoi(entry->d_name);
 
 		if (pid > 0)
 			known(spaces, pid);
+		if (modules_now_ms() > until)
+			return true;
 	}
-	if (folder)
-		closedir(folder);
+	if (spaces->folder)
+		closedir(spaces->folder);
+	spaces->folder = NULL;
+	return false;
 }

@@ -38,7 +38,7 @@ void spaces_mapped(struct spaces *spaces, int pid, const struct mapping *mapping
 void spaces_ended(struct spaces *spaces, int pid);
 /* Something was not told: look at all of them again. */
 void spaces_missed(struct spaces *spaces);
-/* Read all that there are, for `ms` milliseconds at most. */
-void spaces_look_around(struct spaces *spaces, int ms);
+/* Read all that there are, for `ms` milliseconds at most; true: call it again for the rest. */
+bool spaces_look_around(struct spaces *spaces, int ms);
 
 #endif

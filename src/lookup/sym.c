@@ -97,6 +97,11 @@ struct symbol sym_user(struct sym *sym, int pid, uint64_t address, unsigned flag
 			    address - range->start + range->offset, flags);
 }
 
+unsigned long sym_lines_left_out(const struct sym *sym)
+{
+	return modules_lines_left_out(sym->modules);
+}
+
 int sym_watch(struct sym *sym)
 {
 	int err = sym->stream ? 0 : stream_open(&sym->stream, sym->spaces);
@@ -110,10 +115,10 @@ void sym_catch_up(struct sym *sym)
 		stream_read(sym->stream);
 }
 
-void sym_look_around(struct sym *sym, int ms)
+bool sym_look_around(struct sym *sym, int ms)
 {
 	sym_catch_up(sym);
-	spaces_look_around(sym->spaces, ms);
+	return spaces_look_around(sym->spaces, ms);
 }
 
 /* --- copied stacks --- */

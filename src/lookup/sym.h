@@ -44,6 +44,9 @@ struct symbol sym_kernel(struct sym *sym, uint64_t address, unsigned flags);
 /* A process that is gone, or a mapping that came later than the first look, is looked up again once. */
 struct symbol sym_user(struct sym *sym, int pid, uint64_t address, unsigned flags);
 
+/* How many frames have no source lines because reading them had taken too much of the time. */
+unsigned long sym_lines_left_out(const struct sym *sym);
+
 /*
  * From now on remember what processes map as they map it, so that those that have ended are known as well. Returns a
  * file descriptor that is readable when sym_catch_up should be called soon, -errno when the kernel does not let us; then
@@ -51,8 +54,8 @@ struct symbol sym_user(struct sym *sym, int pid, uint64_t address, unsigned flag
  */
 int sym_watch(struct sym *sym);
 void sym_catch_up(struct sym *sym);
-/* Look at the processes that there are, for `ms` milliseconds at most. */
-void sym_look_around(struct sym *sym, int ms);
+/* Look at the processes that there are, for `ms` milliseconds at most; true: call it again for the rest. */
+bool sym_look_around(struct sym *sym, int ms);
 
 /* A thread's registers and a piece of its stack, as they were when a probe fired. */
 struct stack_copy {

@@ -80,7 +80,8 @@ struct run {
 	run_print_fn *on_print; /* run_watch_prints */
 	void *on_print_arg;
 	int poll_fd, timer_fd, child_fd;
-	int mappings_fd; /* sym_watch; -1: not watching */
+	int mappings_fd;     /* sym_watch; -1: not watching */
+	bool looking_around; /* not all processes that there are have been looked at */
 	VEC(int)
 	watched;     /* processes that live, child_fd among them; with the last one the run ends */
 	int signals; /* how many of options.signals have been acted on */

@@ -27,8 +27,8 @@
 #define NS_PER_MS 1000000ll
 #define NS_PER_S  1000000000ll
 #define LOOK_NS	  NS_PER_S /* how often counters are read */
-/* How long processes that were there before us are looked at. Others are when they are first met. */
-#define LOOK_AROUND_MS 20
+/* How long processes that were there before us are looked at before events have their turn again. */
+#define LOOK_AROUND_MS 10
 /* A nap is over before this share of the ring can fill at RING_BYTES_PER_US, which is faster than any CPU fills it. */
 #define NAP_SHARE	  8
 #define RING_BYTES_PER_US 160
@@ -382,8 +382,11 @@ static int watch_mappings(struct run *run)
 	if (run->options.dry_run || !plan_has_user_addresses(run->plan))
 		return 0;
 	run->mappings_fd = sym_watch(run->decode.sym);
-	if (run->mappings_fd >= 0)
+	if (run->mappings_fd >= 0) {
+		/* Most machines are looked through now; on large ones it goes on between events. */
+		run->looking_around = sym_look_around(run->decode.sym, LOOK_AROUND_MS);
 		return watch(run, run->mappings_fd, EPOLLIN);
+	}
 	if (run->options.verbose)
 		fprintf(run->options.messages,
 			"mappings of processes are not told by the kernel (%s): those that end at "
@@ -417,8 +420,6 @@ int run_begin(struct run *run)
 	run->signals = run->options.signals ? *run->options.signals : 0;
 	run->next_look_ns = run_monotonic_ns() + LOOK_NS;
 	release_child(run);
-	if (run->mappings_fd >= 0)
-		sym_look_around(run->decode.sym, LOOK_AROUND_MS);
 	return run_special(run, "iter");
 }
 
@@ -459,12 +460,12 @@ static void take_wakeups(struct run *run)
 	struct epoll_event events[8];
 	int n = epoll_wait(run->poll_fd, events, 8, 0);
 
+	/* The kernel tells only once that there is something, and that was what woke us. */
+	sym_catch_up(run->decode.sym);
 	for (int i = 0; i < n; i++) {
 		int fd = events[i].data.fd;
 
-		if (fd == run->mappings_fd)
-			sym_catch_up(run->decode.sym);
-		else if (fd == run->timer_fd || filter_ended(run, fd))
+		if (fd == run->timer_fd || filter_ended(run, fd))
 			run_ask_exit(run, run->exit_code);
 	}
 }
@@ -507,6 +508,10 @@ static bool turn(struct run *run, int64_t *nap)
 	busy = events_pump(run);
 	if (!run->done && run->plan->only_begin_end && !busy)
 		run->done = true;
+	if (run->looking_around) {
+		run->looking_around = sym_look_around(run->decode.sym, LOOK_AROUND_MS);
+		*nap = 0;
+	}
 	look_at_counters(run, run_monotonic_ns());
 	exposition_turn(run, run_monotonic_ns());
 	if (busy) {
@@ -605,6 +610,18 @@ static void stop_child(struct run *run)
 		syscall(SYS_pidfd_send_signal, run->child_fd, SIGTERM, NULL, 0);
 }
 
+static void tell_lines_left_out(struct run *run)
+{
+	unsigned long n = sym_lines_left_out(run->decode.sym);
+
+	if (n)
+		report_warning(
+			run, (struct span){ 0, 0 },
+			"%lu frames are shown without source lines: reading debug information took "
+			"too long (config show_debug_info = false leaves all of them out)",
+			n);
+}
+
 int run_close(struct run *run)
 {
 	int code;
@@ -613,6 +630,7 @@ int run_close(struct run *run)
 	stop_child(run);
 	if (run->armed)
 		finish(run);
+	tell_lines_left_out(run);
 	code = run->exit_code;
 	if (out_end(&run->out) && !code)
 		code = 1;

@@ -319,7 +319,9 @@ def test_living_before(folder):
     program = build(folder, POINTERS)
     child = start([program, 3], stdin=subprocess.PIPE, env={"FRAMES_WAIT": "1"})
     wait_until(lambda: "pid " in child.out.text(), what="the program")
-    tracer = Jbtrace("-q", "-e", f"uprobe:{program}:frames_target {{ @[ustack(folded, 3)] = count(); }}")
+    tracer = Jbtrace("-q", "-e", f"uprobe:{program}:frames_target {{ @[ustack(folded, 3)] = count(); }} "
+                     'interval:ms:100 { printf("tick\\n"); }')
+    wait_until(lambda: "tick" in tracer.out, what="a look at the processes that there are")
     child.process.stdin.write(b"go\n")
     child.process.stdin.close()
     check(child.wait(time.monotonic() + 10) == 0, "the program failed")
