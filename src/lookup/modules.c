@@ -15,8 +15,6 @@ enum {
 	TABLES_BYTES = 24 << 20,
 	UNHELD_MAX = 512, /* modules that no process maps any more */
 	SOURCES_MAX = 3,  /* open at once */
-	/* Of one file; libdw needs some 60 bytes for each. */
-	LINES_MAX = 150 * 1000,
 	RETRY_MS = 1000,
 	/* Reading lines may take so long, and of the time of the run one part in so many besides. */
 	LINES_MS = 2000,
@@ -144,7 +142,7 @@ static void keep_budget(struct modules *modules, struct module *in_use)
 		forget(modules, module);
 	while (modules->n_sources > SOURCES_MAX && (module = oldest(modules, in_use, true)))
 		close_source(modules, module);
-	if (in_use->source && source_lines(in_use->source) > LINES_MAX)
+	if (in_use->source && source_is_heavy(in_use->source))
 		close_source(modules, in_use);
 }
 

@@ -12,6 +12,8 @@
 #include "lookup/libdw.h"
 
 enum {
+	/* Of several units; libdw needs some 60 bytes for each. */
+	LINES_MAX = 150 * 1000,
 	DEPTH_MAX = 64,	     /* inlined functions at one address, namespaces in each other */
 	SPANS_MAX = 1 << 20, /* a damaged file may claim any number */
 };
@@ -171,9 +173,9 @@ void source_close(struct source *source)
 	free(source);
 }
 
-unsigned long source_lines(const struct source *source)
+bool source_is_heavy(const struct source *source)
 {
-	return source->n_lines;
+	return source->n_known > 1 && source->n_lines > LINES_MAX;
 }
 
 /* --- units --- */

@@ -10,8 +10,8 @@ struct source;
 /* The debug information of the file, in it or in the separate file that belongs to it. NULL: there is none. */
 struct source *source_open(const char *path);
 void source_close(struct source *source);
-/* How many lines it has decoded so far and keeps in memory. */
-unsigned long source_lines(const struct source *source);
+/* Does it keep so much of several units that it had better be closed, and opened again when it is needed? */
+bool source_is_heavy(const struct source *source);
 /*
  * Which functions an address belongs to, into the arena: the innermost inlined one first, the one that was compiled
  * last. Number of them; 0: not known.

@@ -1,6 +1,8 @@
-/* A traced program's file: symbols, segments, C++ names, the place of its debug file, static probes. */
+/* A traced program's file: symbols, segments, C++ names, the place of its debug file, source lines, static probes. */
 #include "fuzz.h"
 #include "lookup/internal.h"
+#include "lookup/places.h"
+#include "lookup/source.h"
 #include "probes/usdt.h"
 
 /* Static probes: their notes, and the arguments that these describe. */
@@ -13,6 +15,29 @@ static void read_notes(struct arena *arena, struct lookup *lookup, const char *p
 	for (size_t i = 0; notes && i < notes->n; i++)
 		usdt_args_parse(arena, notes->data[i].args, arg);
 	lookup_symbol_address(lookup, path, "jb_seed", &address);
+}
+
+/* What decoding asks of a file: its functions by place, and the lines of some of them. */
+static void symbolise(struct arena *arena, const struct elf *elf, const char *path)
+{
+	struct places *places = places_read(path);
+	struct source *source = source_open(path);
+	struct symbol_line *lines;
+	uint64_t delta;
+
+	for (size_t i = 0; elf && i < elf->functions.n && i < 32; i++) {
+		const struct elf_symbol *symbol = &elf->functions.data[i];
+
+		if (places) {
+			places_find(places, symbol->offset);
+			places_address(places, symbol->offset);
+		}
+		places_delta(path, symbol->offset & ~(uint64_t)4095, &delta);
+		if (source)
+			source_find(source, arena, symbol->address + symbol->size / 2, &lines);
+	}
+	source_close(source);
+	places_free(places);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -32,6 +57,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	if (file.fd >= 0)
 		read_notes(arena, lookup, file.path);
+	if (file.fd >= 0)
+		symbolise(arena, elf, file.path);
 	if (file.fd >= 0)
 		close(file.fd);
 	lookup_free(lookup);
