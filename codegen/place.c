@@ -140,8 +140,8 @@ static struct place args_field(struct cg *cg, const struct node *node)
 	if (instance->provider->args_field)
 		item = instance->provider->args_field(target, instance->args, field);
 	if (item.kind == CTX_MEMORY) {
-		LLVMValueRef base = LLVMBuildPtrToInt(
-			cg->b, cg_offset(cg, cg_ctx(cg), item.offset), cg->i64, "");
+		LLVMValueRef base = LLVMBuildPtrToInt(cg->b, cg_offset(cg, cg_ctx(cg), item.offset),
+						      cg->i64, "");
 		return (struct place){ base, SPACE_KERNEL, node->type, 0, 0 };
 	}
 	if (item.kind != CTX_LOAD)

@@ -255,8 +255,7 @@ static void span_session(struct cg *cg)
 	if (instance->saved_args) {
 		LLVMValueRef span = cg_memory(cg, 56);
 		cg_zero(cg, span, 56);
-		require_span(cg,
-			     cg_rt(cg, "jb_span_session_take", &span, 1), span);
+		require_span(cg, cg_rt(cg, "jb_span_session_take", &span, 1), span);
 	} else if (instance->uses_duration) {
 		LLVMValueRef span = cg_memory(cg, 8);
 		LLVMBuildStore(cg->b, cg_rt(cg, "jb_session_started", NULL, 0), span);

@@ -385,8 +385,8 @@ static void add_probe(struct lowering *l, const struct instance *instance, unsig
 	probe->span = instance->span;
 	probe->unfiltered = instance->unfiltered;
 	probe->hits_counter = instance->hits_counter;
-	probe->attach_type = role && instance->entry_type ? instance->entry_type
-							  : instance->attach_type;
+	probe->attach_type =
+		role && instance->entry_type ? instance->entry_type : instance->attach_type;
 	probe->attach_function = instance->attach_function;
 	probe->mode = instance->mode;
 	probe->why = role ? NULL : instance->why;

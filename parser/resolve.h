@@ -32,8 +32,9 @@ struct resolve {
 	VEC(struct instance *) instances;
 	VEC(struct map *) maps;
 	struct strmap *macros, *defines, *map_names;
-	const struct spec *spec;   /* being expanded */
-	const struct provider *served_by; /* of its targets, when not its own provider; see resolve_serve() */
+	const struct spec *spec; /* being expanded */
+	const struct provider
+		*served_by; /* of its targets, when not its own provider; see resolve_serve() */
 	const char *why;
 	struct instance *instance; /* being filled */
 	struct front *front;	   /* private to the parser: parser/front.h */

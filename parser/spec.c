@@ -96,7 +96,8 @@ static void split(struct splitter *s)
 static bool is_planned(const char *name)
 {
 	static const char *const names[] = {
-		"test", "bench",
+		"test",
+		"bench",
 	};
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)

@@ -36,20 +36,13 @@ static const struct aggregate *const aggregate_families[] = {
 	aggregates_rtp,	  aggregates_row,	NULL,
 };
 static const struct provider *const provider_families[] = {
-	providers_special,
-	providers_self,
-	providers_iter,
-	providers_timer,
-	providers_tracepoint,
-	providers_rawtracepoint,
-	providers_uprobe,
-	providers_usdt,
-	providers_kprobe,
-	providers_fentry,
-	providers_span,
-	providers_perfevent,
-	providers_watchpoint,
-	NULL,
+	providers_special,    providers_self,
+	providers_iter,	      providers_timer,
+	providers_tracepoint, providers_rawtracepoint,
+	providers_uprobe,     providers_usdt,
+	providers_kprobe,     providers_fentry,
+	providers_span,	      providers_perfevent,
+	providers_watchpoint, NULL,
 };
 static const struct named_type *const named_type_families[] = {
 	named_types_context, named_types_task,	named_types_time,  named_types_string,

@@ -150,7 +150,8 @@ static bool check_func(struct check *check, struct node *node)
 {
 	const struct target *target = first_target(check->instance);
 	bool is_function = target && target->func &&
-			   (target->path || check->instance->provider->flags & (PROVIDER_SPAN | PROVIDER_FUNCTION));
+			   (target->path ||
+			    check->instance->provider->flags & (PROVIDER_SPAN | PROVIDER_FUNCTION));
 
 	if (target && !is_function) {
 		check_error(check, node, "func is not available in '%s' probes",

@@ -17,11 +17,11 @@ enum {
 
 /* The functions of the kernel itself or of one module. */
 struct func_table {
-	struct btf *btf;	    /* NULL: it has none */
-	uint32_t first;		    /* id of the first type of its own */
-	unsigned asked;		    /* questions so far */
-	struct strmap *ids;	    /* name -> id as a pointer; NULL until it pays */
-	struct strmap *protos;	    /* name -> struct kernel_proto */
+	struct btf *btf;       /* NULL: it has none */
+	uint32_t first;	       /* id of the first type of its own */
+	unsigned asked;	       /* questions so far */
+	struct strmap *ids;    /* name -> id as a pointer; NULL until it pays */
+	struct strmap *protos; /* name -> struct kernel_proto */
 };
 
 struct func_facts {
@@ -83,11 +83,9 @@ static struct func_table *table_of(struct lookup *lookup, const char *module)
 	if (table)
 		return table;
 	if (facts->kernel->btf && !strchr(module, '/'))
-		btf = btf__parse_split(
-			arena_printf(lookup->arena, "/sys/kernel/btf/%s", module),
-			facts->kernel->btf);
-	table = table_new(lookup, btf,
-			  facts->kernel->btf ? btf__type_cnt(facts->kernel->btf) : 1);
+		btf = btf__parse_split(arena_printf(lookup->arena, "/sys/kernel/btf/%s", module),
+				       facts->kernel->btf);
+	table = table_new(lookup, btf, facts->kernel->btf ? btf__type_cnt(facts->kernel->btf) : 1);
 	strmap_put(facts->modules, module, table);
 	return table;
 }
@@ -181,13 +179,13 @@ static const struct type *module_type(struct lookup *lookup, const struct func_t
 	if (to && id < table->first)
 		return type_ptr(lookup->types, kernel_type_by_id(lookup, id), SPACE_KERNEL);
 	if (to && name && *name && btf_is_composite(to))
-		return type_ptr(lookup->types,
-				kernel_shell(lookup,
-					     arena_printf(lookup->arena, "%s %s",
-							  btf_is_union(to) ? "union" : "struct",
-							  name),
-					     0, false),
-				SPACE_KERNEL);
+		return type_ptr(
+			lookup->types,
+			kernel_shell(lookup,
+				     arena_printf(lookup->arena, "%s %s",
+						  btf_is_union(to) ? "union" : "struct", name),
+				     0, false),
+			SPACE_KERNEL);
 	return type_ptr(lookup->types, type_none(), SPACE_KERNEL);
 }
 
@@ -213,10 +211,10 @@ static const struct type *share_shape(struct lookup *lookup, const struct field 
 	buf_putc(&key, '\0');
 	type = strmap_get(facts->shapes, key.data);
 	if (!type) {
-		type = type_struct(lookup->types,
-				   arena_printf(lookup->arena, "_arguments_%zu",
-						strmap_len(facts->shapes)),
-				   false);
+		type = type_struct(
+			lookup->types,
+			arena_printf(lookup->arena, "_arguments_%zu", strmap_len(facts->shapes)),
+			false);
 		type->fields = fields;
 		type->n_fields = n;
 		type->size = 8 * n_words;

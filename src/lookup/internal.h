@@ -29,8 +29,9 @@ struct lookup {
 	struct strmap *usdt;	       /* path -> usdt_vec */
 	struct strmap *binaries;       /* "pid word" -> binary_vec, of lookup_binaries */
 	struct ksyms *ksyms;
-	struct func_facts *funcs;    /* NULL until the first question about a kernel function's arguments */
-	struct blacklist *blacklist; /* NULL until the first question about it */
+	struct func_facts
+		*funcs; /* NULL until the first question about a kernel function's arguments */
+	struct blacklist *blacklist;	     /* NULL until the first question about it */
 	int pid;			     /* of a listing */
 	int fentry_error;		     /* -errno of its trial */
 	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */

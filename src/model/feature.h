@@ -166,11 +166,11 @@ struct ctx_item {
 #define CTX_NO_REG 0xffffffffu
 
 enum provider_flags {
-	PROVIDER_TIMER = 1,    /* fires by itself at a bounded rate: interval, profile */
-	PROVIDER_SPECIAL = 2,  /* begin, end: run once, not attached */
-	PROVIDER_USER = 4,     /* pointers of unknown space point into user memory */
-	PROVIDER_FILTERED = 8, /* it fires in the task it is about: programs ask the filters */
-	PROVIDER_SPAN = 16,    /* has `duration` and `retval`: two hooks */
+	PROVIDER_TIMER = 1,	/* fires by itself at a bounded rate: interval, profile */
+	PROVIDER_SPECIAL = 2,	/* begin, end: run once, not attached */
+	PROVIDER_USER = 4,	/* pointers of unknown space point into user memory */
+	PROVIDER_FILTERED = 8,	/* it fires in the task it is about: programs ask the filters */
+	PROVIDER_SPAN = 16,	/* has `duration` and `retval`: two hooks */
 	PROVIDER_FUNCTION = 32, /* its targets are functions: has `func` */
 	PROVIDER_ONCE =
 		256, /* its `once` is called when everything is attached; a script with nothing else ends then */

@@ -50,11 +50,13 @@ struct plan_probe {
 	unsigned n_targets;
 	struct span span;
 	uint32_t hits_counter; /* if the plan counts hits and role is 0 */
-	bool unfiltered;      /* it calls selected(), so the filters are not asked on its behalf */
-	uint32_t attach_type; /* expected_attach_type to set before load, 0 = leave */
-	uint32_t mode;	      /* provider-private strategy (multi, session, raw syscalls, ...) */
-	const char *attach_function; /* fentry, fexit: the kernel function that the program is loaded for; else NULL */
-	const char *why; /* something else than what the script says was chosen: a sentence that tells; else NULL */
+	bool unfiltered;       /* it calls selected(), so the filters are not asked on its behalf */
+	uint32_t attach_type;  /* expected_attach_type to set before load, 0 = leave */
+	uint32_t mode;	       /* provider-private strategy (multi, session, raw syscalls, ...) */
+	const char *
+		attach_function; /* fentry, fexit: the kernel function that the program is loaded for; else NULL */
+	const char *
+		why; /* something else than what the script says was chosen: a sentence that tells; else NULL */
 };
 
 enum map_shape {

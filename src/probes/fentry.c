@@ -25,7 +25,8 @@ static bool expand(struct resolve *resolve, const struct spec *spec, unsigned fl
 	if (!lookup_feature(resolve->lookup, FEATURE_KPROBE))
 		return kernmiss_kernel(resolve, spec);
 	resolve_serve(resolve, by_kprobe,
-		      arena_printf(resolve->arena, "served by kprobes: this kernel has no fentry: %s",
+		      arena_printf(resolve->arena,
+				   "served by kprobes: this kernel has no fentry: %s",
 				   lookup_fentry_obstacle(resolve->lookup)));
 	if (!lookup_feature(resolve->lookup, FEATURE_KPROBE_MULTI))
 		flags |= KERNFUNC_FEW;
@@ -79,8 +80,8 @@ bool kernspan_expand(struct resolve *resolve, const struct spec *spec)
 	}
 	if (!kernfunc_expand(resolve, spec, flags, NULL))
 		return false;
-	resolve_serve(resolve, fentry && fexit_can(resolve) ? &fexit_serves_span
-							    : &kprobe_serves_span,
+	resolve_serve(resolve,
+		      fentry && fexit_can(resolve) ? &fexit_serves_span : &kprobe_serves_span,
 		      NULL);
 	return true;
 }

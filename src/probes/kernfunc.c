@@ -57,7 +57,8 @@ static bool want_distance(struct kernwant *want)
 	want->func = arena_strndup(want->resolve->arena, want->func, (size_t)(plus - want->func));
 	if (!glob_is(want->func))
 		return true;
-	resolve_error(want->resolve, want->func_part, "an offset needs one function, not a pattern");
+	resolve_error(want->resolve, want->func_part,
+		      "an offset needs one function, not a pattern");
 	return false;
 }
 
@@ -350,9 +351,9 @@ static bool expand_name(struct kernwant *want, const struct provider *otherwise)
 	if (is_ambiguous(want))
 		return kernmiss_ambiguous(want);
 	if (want->flags & KERNFUNC_BTF &&
-	    (!want->found.n || !lookup_kernel_proto(want->resolve->lookup,
-						    want->found.data[0].module,
-						    want->found.data[0].name)) &&
+	    (!want->found.n ||
+	     !lookup_kernel_proto(want->resolve->lookup, want->found.data[0].module,
+				  want->found.data[0].name)) &&
 	    !serve_otherwise(want, otherwise))
 		return false;
 	vec_each (symbol, &want->found)
@@ -375,8 +376,8 @@ static bool expand_unseen(struct kernwant *want)
 
 	if (kernfunc_is_vmlinux(want->module))
 		symbol.module = NULL;
-	if (glob_is(want->func) || !lookup_kernel_proto(want->resolve->lookup, symbol.module,
-							want->func)) {
+	if (glob_is(want->func) ||
+	    !lookup_kernel_proto(want->resolve->lookup, symbol.module, want->func)) {
 		resolve_error(want->resolve, want->func_part, "%s",
 			      lookup_error(want->resolve->lookup));
 		return false;
@@ -445,10 +446,10 @@ static void list_symbol(void *arg, const struct kernel_symbol *symbol)
 	if (!symbol->is_function || symbol->is_init || is_artefact(symbol) ||
 	    is_piece(symbol->name) || !glob_match(listing->func, symbol->name))
 		return;
-	if (listing->module && !(kernfunc_is_vmlinux(listing->module)
-					 ? !symbol->module
-					 : symbol->module &&
-						   glob_match(listing->module, symbol->module)))
+	if (listing->module &&
+	    !(kernfunc_is_vmlinux(listing->module)
+		      ? !symbol->module
+		      : symbol->module && glob_match(listing->module, symbol->module)))
 		return;
 	if (!listing->btf_only && lookup_is_blacklisted(listing->lookup, symbol->address))
 		return;

@@ -9,7 +9,8 @@ enum kernfunc_flags {
 	KERNFUNC_RETURN = 1, /* the return is traced: only whole functions will do */
 	KERNFUNC_BTF = 2,    /* for fentry: what BTF knows, and no two functions of one name */
 	KERNFUNC_PROTO = 4,  /* arguments and result are typed by BTF where it knows the function */
-	KERNFUNC_FEW = 8,    /* each function costs its own program or event: there must not be too many */
+	KERNFUNC_FEW =
+		8, /* each function costs its own program or event: there must not be too many */
 };
 
 /* target->own */
@@ -69,7 +70,7 @@ bool kernmiss_kernel(struct resolve *resolve, const struct spec *spec);
 
 /* --- attaching (kernlink.c) --- */
 struct kernlink {
-	uint32_t mode;	      /* PROBE_MODE_KPROBE_MULTI, PROBE_MODE_KPROBE_PERF or PROBE_MODE_FENTRY */
+	uint32_t mode; /* PROBE_MODE_KPROBE_MULTI, PROBE_MODE_KPROBE_PERF or PROBE_MODE_FENTRY */
 	uint32_t attach_type; /* multi only */
 	bool at_return;
 };

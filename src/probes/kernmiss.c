@@ -46,7 +46,8 @@ static void no_module(struct kernwant *want, const struct nearest *nearest)
 	if (nearest->best)
 		point_hint(want->resolve, nearest, "");
 	else
-		resolve_hint(want->resolve, "lsmod lists those that are; the kernel itself is vmlinux");
+		resolve_hint(want->resolve,
+			     "lsmod lists those that are; the kernel itself is vmlinux");
 }
 
 /* A function that is built into all of its callers leaves no symbol: it cannot be told from one that never was. */
@@ -70,15 +71,15 @@ static void absent(struct kernwant *want, const struct search *search)
 	if (search->function.best)
 		point_hint(resolve, &search->function, "");
 	else
-		resolve_hint(resolve, "jbtrace -l '%s:*WORD*' lists functions by a part of their name",
+		resolve_hint(resolve,
+			     "jbtrace -l '%s:*WORD*' lists functions by a part of their name",
 			     want->spec->provider->name);
 }
 
 static void no_match(struct kernwant *want)
 {
 	resolve_error(want->resolve, want->func_part, "no function of the kernel matches '%s'%s",
-		      want->func,
-		      want->flags & KERNFUNC_BTF ? ", or none that BTF has" : "");
+		      want->func, want->flags & KERNFUNC_BTF ? ", or none that BTF has" : "");
 	resolve_hint(want->resolve, "jbtrace -l '%s:*' lists them", want->spec->provider->name);
 }
 
@@ -103,8 +104,8 @@ bool kernmiss_function(struct kernwant *want)
 		resolve_hint(resolve, "it is in %s: %s:%s:%s", want->elsewhere,
 			     want->spec->provider->name, want->elsewhere, want->func);
 	} else if (want->is_data) {
-		resolve_error(resolve, want->func_part, "'%s' is a variable of the kernel, not a function",
-			      want->func);
+		resolve_error(resolve, want->func_part,
+			      "'%s' is a variable of the kernel, not a function", want->func);
 	} else {
 		absent(want, &search);
 	}
@@ -147,8 +148,8 @@ bool kernmiss_ambiguous(struct kernwant *want)
 	const char *modules = module_names(want, &n);
 
 	if (n > 1) {
-		resolve_error(resolve, want->func_part, "'%s' is in several modules: %s", want->func,
-			      modules);
+		resolve_error(resolve, want->func_part, "'%s' is in several modules: %s",
+			      want->func, modules);
 		resolve_hint(resolve, "say which one: %s:%s:%s", kind,
 			     module_name(&want->found.data[0]), want->func);
 		return false;
@@ -158,8 +159,8 @@ bool kernmiss_ambiguous(struct kernwant *want)
 	if (want->has_distance)
 		resolve_hint(resolve, "kprobe:%s without an offset traces all of them", want->func);
 	else
-		resolve_hint(resolve, "%s cannot tell them apart; kprobe:%s traces all of them", kind,
-			     want->func);
+		resolve_hint(resolve, "%s cannot tell them apart; kprobe:%s traces all of them",
+			     kind, want->func);
 	return false;
 }
 

@@ -69,8 +69,8 @@ static const struct type *args_in_registers(struct resolve *resolve, const struc
 	if (n == all->n_fields)
 		return all;
 	fields = arena_alloc(resolve->arena, (n + 1) * sizeof(*fields));
-	type = type_struct(resolve->types, arena_printf(resolve->arena, "_registers_%u", target->id),
-			   false);
+	type = type_struct(resolve->types,
+			   arena_printf(resolve->arena, "_registers_%u", target->id), false);
 	*type = (struct type){ .kind = TYPE_STRUCT,
 			       .name = type->name,
 			       .size = all->size,

@@ -249,8 +249,8 @@ static int prepare_programs(struct run *run)
 			bpf_program__set_expected_attach_type(
 				program, (enum bpf_attach_type)probe->attach_type);
 		if (probe && probe->attach_function) {
-			int err = bpf_program__set_attach_target(program, 0,
-								 probe->attach_function);
+			int err =
+				bpf_program__set_attach_target(program, 0, probe->attach_function);
 
 			if (err) {
 				report_error(run, probe->span,

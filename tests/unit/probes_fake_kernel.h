@@ -6,7 +6,10 @@
  */
 #include "lookup/lookup.h"
 
-#define KERNEL_TEXT(n, a, ...) { .name = n, .address = a, .is_function = true, __VA_ARGS__ }
+#define KERNEL_TEXT(n, a, ...)                                            \
+	{                                                                 \
+		.name = n, .address = a, .is_function = true, __VA_ARGS__ \
+	}
 static const struct kernel_symbol kernel_symbols[] = {
 	KERNEL_TEXT("start_kernel", 0x1000, .is_init = true),
 	KERNEL_TEXT("vfs_read", 0x2000),
@@ -52,10 +55,18 @@ bool lookup_is_blacklisted(struct lookup *lookup, uint64_t address)
 	return address >= 0x5000 && address < 0x5100;
 }
 
-static const struct type kernel_int = { .kind = TYPE_INT, .size = 4, .align = 4, .is_signed = true };
-static const struct type kernel_long = { .kind = TYPE_INT, .size = 8, .align = 8, .is_signed = true };
-static const struct type kernel_pair = { .kind = TYPE_STRUCT, .size = 16, .align = 8, .is_complete = true };
-static const struct type kernel_uid = { .kind = TYPE_STRUCT, .size = 4, .align = 4, .is_complete = true };
+static const struct type kernel_int = {
+	.kind = TYPE_INT, .size = 4, .align = 4, .is_signed = true
+};
+static const struct type kernel_long = {
+	.kind = TYPE_INT, .size = 8, .align = 8, .is_signed = true
+};
+static const struct type kernel_pair = {
+	.kind = TYPE_STRUCT, .size = 16, .align = 8, .is_complete = true
+};
+static const struct type kernel_uid = {
+	.kind = TYPE_STRUCT, .size = 4, .align = 4, .is_complete = true
+};
 static const struct field read_fields[] = {
 	{ .name = "file", .type = &kernel_long },
 	{ .name = "flags", .type = &kernel_int, .offset = 8 },
@@ -80,9 +91,11 @@ static const struct {
 	const char *name;
 	const struct kernel_proto *proto;
 } kernel_protos[] = {
-	{ "vfs_read", &read_proto },	  { "vfs_write", &write_proto }, { "vfs_void", &void_proto },
-	{ "do_copied", &pair_proto },	  { "show_type", &read_proto },	 { "do_forbidden", &read_proto },
-	{ "btf_inlined", &read_proto },	  { "net_open", &read_proto },	 { "net_only", &read_proto },
+	{ "vfs_read", &read_proto },	{ "vfs_write", &write_proto },
+	{ "vfs_void", &void_proto },	{ "do_copied", &pair_proto },
+	{ "show_type", &read_proto },	{ "do_forbidden", &read_proto },
+	{ "btf_inlined", &read_proto }, { "net_open", &read_proto },
+	{ "net_only", &read_proto },
 };
 
 const struct kernel_proto *lookup_kernel_proto(struct lookup *lookup, const char *module,
