@@ -319,7 +319,7 @@ static void names(void **state)
 	assert_fails(f, "begin { for ($i : 0..3) { $i = 1; } }", "belongs to the loop");
 	assert_fails(f, "begn { }", "did you mean 'begin'?");
 	assert_fails(f, "config = { max_strln = 5 } begin { }", "did you mean 'max_strlen'?");
-	assert_fails(f, "kprobe:f { }", "not supported yet: kprobe");
+	assert_fails(f, "bench:f { }", "not supported yet: bench");
 	assert_fails(f, "begin { @x = tseries(1, 1, 1); }", "not supported yet: tseries");
 	assert_fine(f, "BEGIN { } i:s:1 { } Interval:s:1 { }");
 	assert_fails(f, "I:s:1 { }", "unknown probe type 'I'");
