@@ -7,6 +7,7 @@
 #include <assert.h>
 
 #include "bpf-runtime/abi.h"
+#include "probes/modes.h"
 
 /* Arguments that travel are those that have a field: the format stays here, and so do a map and what is said of it. */
 static void fill_record(struct cg *cg, const struct plan_site *site, const struct node *arg,
@@ -26,6 +27,10 @@ void cg_event(struct cg *cg, const struct node *call)
 {
 	const struct plan_site *site = &cg->plan->sites.data[call->site];
 	uint32_t len = site->record ? (site->record->size + 7) & ~7u : 0;
+	if (cg->instance->mode == PROBE_MODE_ITER_FILE) {
+		cg_seq_print(cg, call);
+		return;
+	}
 	LLVMValueRef reserve[] = { cg_int(cg, call->site), cg_int(cg, len),
 				   cg_int(cg, site->lost_counter) };
 	LLVMBasicBlockRef have = cg_block(cg, "event"), done = cg_block(cg, "sent");

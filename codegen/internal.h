@@ -111,6 +111,9 @@ LLVMTypeRef cg_int_type(struct cg *cg, uint32_t size);
 /* module.c: a constant of the runtime that this compile knows, `const volatile NAME` */
 void cg_tunable(struct cg *cg, const char *name, uint64_t value);
 
+/* seqfile.c: printf in a program that makes the text of a file, where there is no ring */
+void cg_seq_print(struct cg *cg, const struct node *call);
+
 /* filter.c */
 bool cg_filter_needs_runtime(const struct codegen_input *input);
 void cg_filter(struct cg *cg); /* go on only in selected tasks, else leave */

@@ -271,7 +271,7 @@ static int act_exit(struct run *run, const struct plan_site *site, const struct 
 
 /* clang-format off */
 const struct builtin builtins_action[] = {
-	{ .name = "printf", .proto = "void printf(const string fmt, ...)", .flags = BUILTIN_LITERAL_FMT,
+	{ .name = "printf", .proto = "void printf(const string fmt, ...)", .flags = BUILTIN_LITERAL_FMT | BUILTIN_FILE_TEXT,
 	  .check = check_format, .act = act_printf,
 	  .doc = "Print a formatted line." },
 	{ .name = "print", .proto = "void print(any value, [const int top], [const int div])", .flags = BUILTIN_READS_MAP,

@@ -70,6 +70,7 @@ enum builtin_flags {
 		1
 		<< 16, /* of a whole map shows what it holds: begins a step, see plan_site.in_step */
 	BUILTIN_EMPTIES_MAP = 1 << 17, /* leaves nothing counted in a whole map: ends a step */
+	BUILTIN_FILE_TEXT = 1 << 19,   /* may make the text of a pinned iterator's file */
 	BUILTIN_SELECTS = 1 << 18,     /* asks the filters itself, so its probe is not filtered */
 };
 

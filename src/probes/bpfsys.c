@@ -149,6 +149,16 @@ int bpfsys_iter_link(int prog_fd, pid_t pid)
 	return bpf_call(BPF_LINK_CREATE, &attr, sizeof(attr));
 }
 
+int bpfsys_pin(int link_fd, const char *path)
+{
+	struct {
+		uint64_t path;
+		uint32_t fd, flags;
+	} attr = { .path = address_of(path), .fd = (uint32_t)link_fd };
+
+	return bpf_call(BPF_OBJ_PIN, &attr, sizeof(attr));
+}
+
 int bpfsys_iter_create(int link_fd)
 {
 	uint32_t attr[2] = { (uint32_t)link_fd };

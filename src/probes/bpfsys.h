@@ -53,6 +53,8 @@ int bpfsys_raw_tracepoint(int prog_fd, const char *name, uint64_t cookie);
 
 /* An iterator over kernel objects. pid: of a task's objects only, 0: of all. */
 int bpfsys_iter_link(int prog_fd, pid_t pid);
+/* Keep it as a file in a BPF file system, whatever becomes of this process. 0 or -errno. */
+int bpfsys_pin(int link_fd, const char *path);
 /* Read it to its end: that runs the program once for each object. */
 int bpfsys_iter_create(int link_fd);
 

@@ -15,6 +15,7 @@
 
 #define STRUCT "struct bpf_iter__"
 #define ITER   "iter:"
+#define PINS   "/sys/fs/bpf/"
 
 /* They go over the elements of one map, which jbtrace would have to be given. */
 static bool needs_map(const char *name)
@@ -81,18 +82,24 @@ static bool no_iterator(struct resolve *resolve, const char *name)
 	return false;
 }
 
+static const char *pin_path(struct arena *arena, const char *name)
+{
+	return *name == '/' ? arena_strdup(arena, name) : arena_printf(arena, PINS "%s", name);
+}
+
 static bool iter_expand(struct resolve *resolve, const struct spec *spec)
 {
 	const char *name = spec->n_parts ? spec->part[0] : "";
+	struct target *target;
 
 	if (!*name || spec->n_parts > 2) {
 		resolve_error(resolve, -1, "iter takes the name of an iterator");
 		resolve_hint(resolve, "for example iter:task; jbtrace -l 'iter:*' lists them");
 		return false;
 	}
-	if (spec->n_parts == 2) {
-		resolve_error(resolve, 1,
-			      "not supported yet: an iterator that is pinned to a file");
+	if (spec->n_parts == 2 && !*spec->part[1]) {
+		resolve_error(resolve, -1,
+			      "the name of the file to pin the iterator to is missing");
 		return false;
 	}
 	if (glob_is(name)) {
@@ -106,7 +113,9 @@ static bool iter_expand(struct resolve *resolve, const struct spec *spec)
 	}
 	if (!context(resolve->lookup, name))
 		return no_iterator(resolve, name);
-	point_target(resolve, arena_printf(resolve->arena, ITER "%s", name), NULL);
+	target = point_target(resolve, arena_printf(resolve->arena, ITER "%s", name), NULL);
+	if (spec->n_parts == 2)
+		target->own = pin_path(resolve->arena, spec->part[1]);
 	return true;
 }
 
@@ -119,7 +128,7 @@ static bool iter_plan(struct resolve *resolve, struct instance *instance)
 {
 	instance->section = arena_printf(resolve->arena, "iter/%s",
 					 instance->targets.data[0]->name + strlen(ITER));
-	instance->mode = PROBE_MODE_DEFAULT;
+	instance->mode = instance->targets.data[0]->own ? PROBE_MODE_ITER_FILE : PROBE_MODE_DEFAULT;
 	return true;
 }
 
@@ -133,27 +142,51 @@ static int iter_link(struct run *run, const struct plan_probe *probe, int prog_f
 	return bpfsys_iter_link(prog_fd, of_tasks && !probe->unfiltered ? run_plan(run)->pid : 0);
 }
 
-/* A link is made to see that it can be; it is of no use until the iterator is read. */
+static int pin(struct run *run, const struct target *target, int link)
+{
+	const struct run_options *options = run_options_of(run);
+	const char *path = target->own;
+	int err = bpfsys_pin(link, path);
+
+	if (err == -EEXIST)
+		run_error(run, target->span, "cannot pin %s to %s: there is such a file; remove it",
+			  target->name, path);
+	else if (err)
+		run_error(run, target->span,
+			  "cannot pin %s to %s: %s (it must be in a mounted BPF file system)",
+			  target->name, path, strerror(-err));
+	else if (!options->quiet)
+		fprintf(options->messages, "Program pinned to %s\n", path);
+	return err;
+}
+
+/* A link is made to see that it can be; unless it is pinned, it is of no use until the iterator is read. */
 static int iter_attach(struct run *run, const struct plan_probe *probe, int prog_fd)
 {
-	int link = iter_link(run, probe, prog_fd);
+	const struct target *target = probe->targets[0];
+	int link = iter_link(run, probe, prog_fd), err = 0;
 
 	if (link < 0) {
-		run_error(run, probe->targets[0]->span, "cannot attach %s: %s",
-			  probe->targets[0]->name, strerror(-link));
+		run_error(run, target->span, "cannot attach %s: %s", target->name, strerror(-link));
 		return link;
 	}
+	if (target->own)
+		err = pin(run, target, link);
 	close(link);
-	return 0;
+	return err;
 }
 
 /* The program writes nothing into the file; it ends after the last object, and now and then for the scheduler's sake. */
 static int iter_once(struct run *run, const struct plan_probe *probe, int prog_fd)
 {
-	int link = iter_link(run, probe, prog_fd);
+	bool pinned = probe->mode == PROBE_MODE_ITER_FILE;
+	int link = pinned ? -1 : iter_link(run, probe, prog_fd);
 	int fd = link < 0 ? link : bpfsys_iter_create(link);
 	char bytes[64];
 	ssize_t n;
+
+	if (pinned)
+		return 0; /* it runs for those who read the file */
 
 	if (link >= 0)
 		close(link);
@@ -200,7 +233,7 @@ static void iter_list(struct lookup *lookup, const char *pattern,
  */
 /* clang-format off */
 const struct provider providers_iter[] = {
-	{ .name = "iter", .alias = "it", .syntax = "iter:NAME",
+	{ .name = "iter", .alias = "it", .syntax = "iter:NAME[:PIN]",
 	  .doc = "once for each task, file, socket, ... that there is: ctx.FIELD", .flags = PROVIDER_ONCE,
 	  .expand = iter_expand, .ctx = iter_ctx, .present = { .kind = CTX_RAW_ARG, .size = 8, .index = 1 },
 	  .plan = iter_plan, .attach = iter_attach, .once = iter_once, .list = iter_list },

@@ -2,7 +2,8 @@
 #define JB_PROBES_MODES_H
 /*
  * How a probe is attached: the values of instance->mode and plan_probe->mode. Providers choose one in plan(),
- * their attach() acts on it; codegen only asks whether it is PROBE_MODE_RAW_SYSCALL.
+ * their attach() acts on it; codegen only asks whether it is
+ * PROBE_MODE_RAW_SYSCALL or PROBE_MODE_ITER_FILE.
  */
 enum probe_mode {
 	PROBE_MODE_DEFAULT = 0, /* the provider has one way only */
@@ -14,6 +15,7 @@ enum probe_mode {
 	PROBE_MODE_KPROBE_PERF = 6,  /* one perf event per function */
 	PROBE_MODE_FENTRY = 7,	     /* one program and one trampoline per function */
 	PROBE_MODE_RAW_EVENTS = 4, /* the raw tracepoint of each event, whose record is not read */
+	PROBE_MODE_ITER_FILE = 5,  /* a pinned iterator: printf writes the text of its file */
 };
 
 #endif
