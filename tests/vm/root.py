@@ -22,8 +22,9 @@ KERNEL = re.compile(r"linux-image-6\.1\.[\w.+~-]*-cloud-amd64$")
 # In the order in which they need each other.
 MODULES = ("virtio_ring virtio virtio_pci_legacy_dev virtio_pci_modern_dev virtio_pci virtio_blk virtio_console").split()
 # What the program is linked with or loads, what live.py and its commands need, and what people expect of a shell.
-PACKAGES = ("base-files base-passwd bash binutils coreutils dash findutils gawk grep gzip hostname iproute2 kmod libbpf1 libc-bin "
-            "libcmocka0 libcyaml1 libelf1 libmicrohttpd12 libstdc++6 libyaml-0-2 mount procps python3 sed tar util-linux").split()
+PACKAGES = ("base-files base-passwd bash binutils coreutils dash findutils gawk grep gzip hostname iproute2 kmod libbpf1 "
+            "libc-bin libcmocka0 libcyaml1 libdw1 libelf1 liblzma5 libmicrohttpd12 libstdc++6 libyaml-0-2 mount procps "
+            "python3 sed tar util-linux").split()
 FOLDERS = "dev proc sys run tmp root job mnt var/tmp etc".split()
 
 
