@@ -211,6 +211,15 @@ static const char *perf_text(const struct frames *frames, const struct symbol *s
 	return arena_printf(arena, "%" PRIx64 " %s (%s)", ip, name, module);
 }
 
+/* Addresses would make each stack one of its own; what is known of all of them is the file. */
+static const char *file_text(struct arena *arena, const struct symbol *symbol)
+{
+	const char *path = symbol->module ? symbol->module : "unknown", *slash = strrchr(path, '/');
+
+	return path[0] == '[' ? arena_strdup(arena, path)
+			      : arena_printf(arena, "[%s]", slash ? slash + 1 : path);
+}
+
 static const char *symbol_text(const struct frames *frames, const struct symbol *symbol,
 			       uint64_t ip)
 {
@@ -220,6 +229,8 @@ static const char *symbol_text(const struct frames *frames, const struct symbol 
 
 	if (is_mode(frames, "perf"))
 		return perf_text(frames, symbol, ip);
+	if (is_mode(frames, "folded") && !symbol->name)
+		return file_text(arena, symbol);
 	if (!symbol->name)
 		return arena_printf(arena, "0x%" PRIx64 "%s", ip, place);
 	if (is_mode(frames, "folded"))

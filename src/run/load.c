@@ -13,6 +13,7 @@
 
 #include "run/internal.h"
 
+#define PER_CPU_MAX   (32u << 10) /* the largest value of a per-CPU map (PCPU_MIN_UNIT_SIZE) */
 #define CONTROL_BYTES (256u * 1024)
 #define SCRATCH_DEPTH \
 	4u /* programs that can interrupt each other on one CPU: task, softirq, irq, nmi */
@@ -170,6 +171,14 @@ static void say_rejected(struct run *run, int err)
 	char words[256];
 
 	log = rejected_log(run, &index);
+	if (!log && err == -E2BIG && run->plan->scratch_size > PER_CPU_MAX) {
+		report_plain(run,
+			     "a probe keeps %u bytes of strings and stacks at once, and the kernel "
+			     "gives %u per CPU: lower max_strlen or dwarf_stack_size, or print "
+			     "what is kept in a map or variable",
+			     run->plan->scratch_size, PER_CPU_MAX);
+		return;
+	}
 	if (!log) {
 		report_plain(run, "the kernel does not take the compiled script: %s",
 			     strerror(-err));

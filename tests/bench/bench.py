@@ -433,6 +433,34 @@ class Bench:
         self.row("a map of a million keys: from SIGINT to all of it printed in order (floor: in no order)", "ms", taken,
                  "5000", lambda ours, _: ours <= 5000)
 
+    # --- stacks ---
+
+    def trace_frames(self, tool, what, arguments):
+        """A program whose calls are known, traced from its start to its end: (ms from armed to the end, peak MiB)."""
+        program = self.progs / "frames"
+        life = Life(tool.argv + ["-c", f"{program} {arguments}", "-e", f"uprobe:{program}:frames_target {{ {what} }}"],
+                    tool.word, "\n")
+        armed, ended = life.wait_armed(), life.end()
+        return (ended[0] - life.armed_ms, ended[1]) if armed and ended and not life.code else None
+
+    def stacks(self):
+        taken = {}
+        for tool in (self.ours, self.peer):
+            got = self.trace_frames(tool, 'printf("%s\\n", ustack);', 10_000)
+            taken[tool.name] = got[0] if got else "failed"
+        self.row("10,000 user stacks printed (ours: with lines and inlined functions)", "ms", taken, "2000",
+                 lambda ours, _: ours <= 2000)
+        copied = self.trace_frames(self.ours, 'printf("%s\\n", ustack(dwarf, folded, 16));', 1_000)
+        self.row("1,000 copied stacks unwound and printed", "ms", {"jbtrace": copied[0] if copied else "failed"}, "1000",
+                 lambda ours, _: ours <= 1000)
+        named = self.trace_frames(self.ours, 'printf("%s\\n", ustack);', 10_000)
+        raw = self.trace_frames(self.ours, 'printf("%s\\n", ustack(raw));', 10_000)
+        self.row("memory of the symboliser, 10,000 stacks", "MiB",
+                 {"jbtrace": named[1] - raw[1] if named and raw else "failed"}, "40", lambda ours, _: ours <= 40)
+        many = self.trace_frames(self.ours, "@[ustack] = count();", "1 1000")
+        self.row("stacks of a thousand processes that have ended: peak memory", "MiB",
+                 {"jbtrace": many[1] if many else "failed"}, "100", lambda ours, _: ours <= 100)
+
     # --- outputs ---
 
     def scrape(self):
@@ -481,6 +509,7 @@ class Bench:
             self.events()
             self.dump()
             self.rows()
+            self.stacks()
         self.scrape()
         return 1 if self.missed else 0
 
