@@ -67,7 +67,7 @@ static bool has_build_id(const char *path, const struct build_id *want)
 
 	if (fd < 0)
 		return false;
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	elf = elf_open_fd(fd);
 	if (elf)
 		its = read_build_id(elf);
 	elf_end(elf);

@@ -14,10 +14,26 @@
 #include "lookup/internal.h"
 
 enum {
-	DEBUGDATA_FACTOR = 8,	  /* how much larger than its compressed form it is tried first, */
-	DEBUGDATA_MAX = 64 << 20, /* and at most, in bytes */
+	COPIED_MAX =
+		16 << 20,     /* bytes of a file; of it, only the sections that are used are read */
+	DEBUGDATA_FACTOR = 8, /* how much larger than its compressed form it is tried first, */
+	DEBUGDATA_MAX = 64 << 20,    /* and at most, in bytes */
 	DEBUGDATA_MEMORY = 64 << 20, /* what the decoder may use */
 };
+
+/*
+ * A mapped file that someone cuts while it is read ends the program that reads it (SIGBUS), so only what is too large to
+ * be copied is mapped.
+ */
+Elf *elf_open_fd(int fd)
+{
+	struct stat st;
+
+	elf_version(EV_CURRENT);
+	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
+		return NULL;
+	return elf_begin(fd, st.st_size <= COPIED_MAX ? ELF_C_READ : ELF_C_READ_MMAP, NULL);
+}
 
 /* --- segments --- */
 
@@ -93,7 +109,7 @@ static bool scan_debug_file(struct elf_scan *scan, const char *path)
 
 	if (fd < 0)
 		return false;
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	elf = elf_open_fd(fd);
 	if (elf)
 		found = scan_tables(scan, elf, SHT_SYMTAB);
 	elf_end(elf);
@@ -170,10 +186,9 @@ const char *elf_scan(struct elf_scan *scan, int fd, const char *path)
 	struct stat st;
 	Elf *elf;
 
-	elf_version(EV_CURRENT);
 	if (fstat(fd, &st) || !S_ISREG(st.st_mode))
 		return "is not a regular file";
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	elf = elf_open_fd(fd);
 	if (!elf || elf_kind(elf) != ELF_K_ELF || !gelf_getehdr(elf, &header)) {
 		error = "is not an ELF file";
 	} else if (header.e_type != ET_EXEC && header.e_type != ET_DYN) {

@@ -95,6 +95,8 @@ struct elf_scan {
 	void (*table_end)(void *arg); /* names given so far end with this call; may be NULL */
 	uint64_t entry;		      /* filled in */
 };
+/* For reading; to be ended by elf_end before fd is closed. NULL: no regular file, or none that can be read. */
+Elf *elf_open_fd(int fd);
 /* NULL, or what is wrong with the file, to be put behind its name: "is not an ELF file". */
 const char *elf_scan(struct elf_scan *scan, int fd, const char *path);
 

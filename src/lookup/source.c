@@ -106,8 +106,7 @@ static bool open_elf(struct source *source, const char *path)
 	source->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (source->fd < 0)
 		return false;
-	elf_version(EV_CURRENT);
-	source->elf = elf_begin(source->fd, ELF_C_READ_MMAP, NULL);
+	source->elf = elf_open_fd(source->fd);
 	return source->elf && elf_kind(source->elf) == ELF_K_ELF;
 }
 

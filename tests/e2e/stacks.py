@@ -441,6 +441,25 @@ def test_file_overwritten(folder):
 
 
 @case
+def test_file_cut_while_open(folder):
+    """The debug information in use is overwritten in place: no crash, and names without lines at worst."""
+    truth = build(folder, [*POINTERS, "-Wl,--build-id=none"], "truth")
+    program, debug = folder / "linked", folder / "linked.debug"
+    run("objcopy", "--only-keep-debug", truth, debug)
+    run("strip", "-g", truth, "-o", program)
+    run("strip", "-s", program)
+    run("objcopy", f"--add-gnu-debuglink={debug}", program, cwd=folder)
+    tracer = Jbtrace("-q", "-e", f'uprobe:{program}:frames_target /@n == 0/ {{ printf("A %s\\n", ustack(2)); @n = 1; }} '
+                     f'uprobe:{program}:leg_one /@n == 1/ {{ printf("B %s\\n", ustack(2)); @n = 2; }}')
+    for letter in "AB":
+        subprocess.run([program], stdout=subprocess.DEVNULL, check=True, timeout=10)
+        wait_until(lambda letter=letter: re.search(rf"^{letter} \n +\w.*\n", tracer.out, re.M), what=f"stack {letter}")
+        os.truncate(debug, 0)
+    check("frames_target+0@" in tracer.out and "leg_one+0" in tracer.out, tracer.out)
+    equal(tracer.stop(), 0, "exit status")
+
+
+@case
 def test_file_replaced(folder):
     """Another file has the name now: its functions are not these."""
     program = build(folder, POINTERS)
