@@ -20,7 +20,7 @@ struct build_id {
 	size_t len; /* 0: none */
 };
 
-Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type)
+Elf_Scn *elf_section(Elf *elf, const char *name, uint32_t type)
 {
 	Elf_Scn *scn = NULL;
 	size_t names;
@@ -35,9 +35,16 @@ Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type)
 			continue;
 		its = elf_strptr(elf, names, sh.sh_name);
 		if (its && !strcmp(its, name))
-			return elf_getdata(scn, NULL);
+			return scn;
 	}
 	return NULL;
+}
+
+Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type)
+{
+	Elf_Scn *scn = elf_section(elf, name, type);
+
+	return scn ? elf_getdata(scn, NULL) : NULL;
 }
 
 static struct build_id read_build_id(Elf *elf)

@@ -102,6 +102,7 @@ const char *elf_scan(struct elf_scan *scan, int fd, const char *path);
 
 /* --- elf_debug.c --- */
 /* A section by name and type; NULL: there is none. */
+Elf_Scn *elf_section(Elf *elf, const char *name, uint32_t type);
 Elf_Data *elf_section_data(Elf *elf, const char *name, uint32_t type);
 /*
  * Path of the separate file with the symbol table of the file at `path`, in the arena; NULL: there

@@ -6,6 +6,7 @@
 #include "lookup/source.h"
 
 #include <fcntl.h>
+#include <gelf.h>
 #include <unistd.h>
 
 #include "lookup/internal.h"
@@ -125,6 +126,24 @@ static bool has_lines(Elf *elf)
 	       elf_section_data(elf, ".zdebug_info", SHT_PROGBITS);
 }
 
+/* elfutils 0.188 reads names up to their NUL, wherever that is. */
+static bool ends_with_nul(Elf *elf, const char *name)
+{
+	Elf_Scn *scn = elf_section(elf, name, SHT_PROGBITS);
+	const Elf_Data *data;
+	GElf_Shdr head;
+
+	if (!scn || !gelf_getshdr(scn, &head) || (head.sh_flags & SHF_COMPRESSED))
+		return true;
+	data = elf_getdata(scn, NULL);
+	return !data || !data->d_size || !((const char *)data->d_buf)[data->d_size - 1];
+}
+
+static bool is_sound(Elf *elf)
+{
+	return ends_with_nul(elf, ".debug_str") && ends_with_nul(elf, ".debug_line_str");
+}
+
 /* The file itself, or its separate one. */
 static bool open_lines(struct source *source, const char *path)
 {
@@ -150,7 +169,7 @@ struct source *source_open(const char *path)
 
 	*source = (struct source){ .fd = -1 };
 	/* The library is not loaded for files without debug information, which are most. */
-	if (open_lines(source, path) && (source->dw = libdw_load()))
+	if (open_lines(source, path) && is_sound(source->elf) && (source->dw = libdw_load()))
 		source->dwarf = source->dw->dwarf_begin_elf(source->elf, DWARF_C_READ, NULL);
 	if (source->dwarf)
 		return source;
