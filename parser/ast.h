@@ -186,8 +186,9 @@ struct instance {
 	bool uses_probe;       /* probe or func: the target's id must be known at run time */
 	bool unfiltered;       /* selected() occurs: the filters are not asked on its behalf */
 	uint32_t hits_counter; /* if the plan counts hits */
-	bool has_loop;	       /* variables must live in a frame that callbacks can reach */
-	uint32_t saved_args;   /* span: bit n set: argN is used after the return */
+	bool absent; /* the probe has no place here: checked, so that maps have their types, and then dropped */
+	bool has_loop;	     /* variables must live in a frame that callbacks can reach */
+	uint32_t saved_args; /* span: bit n set: argN is used after the return */
 	/* filled by provider->plan: */
 	const char *section;
 	uint32_t attach_type;

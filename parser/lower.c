@@ -428,12 +428,23 @@ static void size_ring(struct plan *plan)
 		plan->ring_bytes = plan->hot_events ? RING_HOT : RING_TIMER;
 }
 
+static void drop_absent(struct resolve *resolve)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < resolve->instances.n; i++)
+		if (!resolve->instances.data[i]->absent)
+			resolve->instances.data[n++] = resolve->instances.data[i];
+	resolve->instances.n = n;
+}
+
 bool lower_program(struct resolve *resolve)
 {
 	struct lowering l = { .resolve = resolve, .plan = resolve->plan };
 	struct instance **instance;
 	struct map **map;
 
+	drop_absent(resolve);
 	note_uses(&l);
 	vec_each (map, &resolve->maps)
 		lower_map(&l, *map);

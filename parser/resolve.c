@@ -529,14 +529,23 @@ static void resolve_probe(struct resolve *resolve, struct node *probe)
 	spec_expand_probe(resolve, probe);
 }
 
-static void only_begin_end(struct resolve *resolve)
+/* What is there to run: nothing, or nothing that has to be waited for? */
+static void look_at_instances(struct resolve *resolve)
 {
 	struct instance **instance;
+	bool none = true;
 
 	resolve->plan->only_begin_end = true;
-	vec_each (instance, &resolve->instances)
+	vec_each (instance, &resolve->instances) {
+		if ((*instance)->absent)
+			continue;
+		none = false;
 		if (!((*instance)->provider->flags & (PROVIDER_SPECIAL | PROVIDER_ONCE)))
 			resolve->plan->only_begin_end = false;
+	}
+	if (none && !diag_errors(resolve->diags))
+		diag_error(resolve->diags, resolve->program->span,
+			   "none of the probes of this script can be attached");
 }
 
 bool resolve_program(struct resolve *resolve)
@@ -557,9 +566,6 @@ bool resolve_program(struct resolve *resolve)
 	getopt_check_unknown(resolve);
 	if (!n_probes)
 		diag_error(resolve->diags, resolve->program->span, "this script has no probe");
-	else if (!resolve->instances.n && !diag_errors(resolve->diags))
-		diag_error(resolve->diags, resolve->program->span,
-			   "none of the probes of this script can be attached");
-	only_begin_end(resolve);
+	look_at_instances(resolve);
 	return !diag_errors(resolve->diags);
 }

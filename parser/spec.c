@@ -398,6 +398,29 @@ static void finish_instances(struct resolve *resolve, size_t first, bool *told)
 	}
 }
 
+/*
+ * A user function that is not here, which the script allows: its body still says what its maps hold, as argN is the same
+ * everywhere. What other probes have depends on their target.
+ */
+static void make_absent(struct resolve *resolve, struct node *probe, const struct node *node)
+{
+	const unsigned wanted = PROVIDER_USER | PROVIDER_FUNCTION;
+	struct needs needs = scan(probe);
+	const struct spec *spec = parse_spec(resolve, node->args ? node->args : node);
+	struct target *target = arena_new_of(resolve->arena, struct target);
+	struct instance *instance;
+
+	if (!spec || (spec->provider->flags & wanted) != wanted || needs.fields)
+		return;
+	target->name = target->path = spec->text;
+	target->func = spec->text;
+	target->number = -1;
+	instance = add_instance(resolve, probe, spec, &needs);
+	instance->absent = true;
+	vec_push(resolve->arena, &instance->targets, target);
+	scope_instance(resolve, instance);
+}
+
 void spec_expand_probe(struct resolve *resolve, struct node *probe)
 {
 	const struct node *node;
@@ -407,6 +430,8 @@ void spec_expand_probe(struct resolve *resolve, struct node *probe)
 		const struct spec *spec = expand_first(resolve, node);
 		size_t first = resolve->instances.n;
 
+		if (!spec && resolve->plan->missing_probes && !diag_errors(resolve->diags))
+			make_absent(resolve, probe, node);
 		if (!spec)
 			continue;
 		make_instances(resolve, probe, spec);

@@ -240,7 +240,7 @@ static void span_list(struct lookup *lookup, const char *pattern,
 const struct provider providers_span[] = {
 	{ .name = "span", .syntax = "span:FILE:FUNCTION or span:syscall:NAME",
 	  .doc = "completed call: arguments at its entry, retval and duration (ns) at its return",
-	  .flags = PROVIDER_USER | PROVIDER_FILTERED | PROVIDER_SPAN,
+	  .flags = PROVIDER_USER | PROVIDER_FILTERED | PROVIDER_FUNCTION | PROVIDER_SPAN,
 	  .expand = span_expand, .args = span_args, .arg = span_arg, .args_field = span_args_field,
 	  .plan = span_plan, .attach = span_attach, .list = span_list },
 	{ 0 },
