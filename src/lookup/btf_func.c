@@ -101,12 +101,17 @@ static const char *func_name(const struct func_table *table, uint32_t id)
 
 static void index_table(struct lookup *lookup, struct func_table *table)
 {
+	uint32_t n = btf__type_cnt(table->btf) - table->first;
+	uint32_t *ids = arena_alloc(lookup->arena, (n + 1) * sizeof(*ids));
+
 	table->ids = strmap_new(lookup->arena);
 	for (uint32_t id = table->first; id < btf__type_cnt(table->btf); id++) {
 		const char *name = func_name(table, id);
 
-		if (name && !strmap_get(table->ids, name))
-			strmap_put(table->ids, name, (void *)(uintptr_t)id);
+		if (!name || strmap_get(table->ids, name))
+			continue;
+		*ids = id;
+		strmap_put(table->ids, name, ids++);
 	}
 }
 
@@ -116,8 +121,11 @@ static uint32_t find_id(struct lookup *lookup, struct func_table *table, const c
 		return 0;
 	if (table->asked++ == INDEX_AFTER)
 		index_table(lookup, table);
-	if (table->ids)
-		return (uint32_t)(uintptr_t)strmap_get(table->ids, name);
+	if (table->ids) {
+		const uint32_t *id = strmap_get(table->ids, name);
+
+		return id ? *id : 0;
+	}
 	for (uint32_t id = table->first; id < btf__type_cnt(table->btf); id++) {
 		const char *found = func_name(table, id);
 
