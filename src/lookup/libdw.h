@@ -23,7 +23,7 @@
 /* clang-format on */
 
 struct libdw {
-#define LIBDW_MEMBER(name) __typeof__(name) *name;
+#define LIBDW_MEMBER(name) __typeof__(name) *(name);
 	LIBDW_FUNCTIONS(LIBDW_MEMBER)
 #undef LIBDW_MEMBER
 };

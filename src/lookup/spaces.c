@@ -4,6 +4,7 @@
  */
 #include "lookup/spaces.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <time.h>
 
@@ -158,8 +159,16 @@ static struct process **bucket_of(struct spaces *spaces, int pid)
 
 static void unlink_age(struct spaces *spaces, struct process *process)
 {
-	*(process->newer ? &process->newer->older : &spaces->newest) = process->older;
-	*(process->older ? &process->older->newer : &spaces->oldest) = process->newer;
+	struct process *newer = process->newer, *older = process->older;
+
+	if (newer)
+		newer->older = older;
+	else
+		spaces->newest = older;
+	if (older)
+		older->newer = newer;
+	else
+		spaces->oldest = newer;
 	process->newer = process->older = NULL;
 }
 
@@ -178,6 +187,7 @@ static void free_process(struct spaces *spaces, struct process *process)
 		at = &(*at)->next;
 	*at = process->next;
 	unlink_age(spaces, process);
+	assert(process != spaces->oldest);
 	ranges_drop(spaces, process->ranges);
 	spaces->bytes -= sizeof(*process);
 	free(process);

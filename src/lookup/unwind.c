@@ -66,13 +66,15 @@ bool unwind_is_possible(const char **package)
 /* The kernel's own library in every process is the one in ours. */
 static Elf *vdso(void)
 {
-	/* An address of another object, which the kernel gives as a number. */
-	const Elf64_Ehdr *head = (const void *)(uintptr_t)getauxval(AT_SYSINFO_EHDR);
+	unsigned long address = getauxval(AT_SYSINFO_EHDR); /* the kernel gives it as a number */
+	const Elf64_Ehdr *head;
+	char *bytes;
 
+	memcpy(&bytes, &address, sizeof(bytes));
+	head = (const void *)bytes;
 	if (!head)
 		return NULL;
-	return elf_memory((char *)(uintptr_t)head,
-			  head->e_shoff + (size_t)head->e_shnum * head->e_shentsize);
+	return elf_memory(bytes, head->e_shoff + (size_t)head->e_shnum * head->e_shentsize);
 }
 
 static int find_elf(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,

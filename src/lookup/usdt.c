@@ -244,10 +244,11 @@ static bool find_symbol(void *arg, Elf_Scn *scn, const GElf_Shdr *sh, const char
 int lookup_symbol_address(struct lookup *lookup, const char *path, const char *name,
 			  uint64_t *address)
 {
-	struct wanted wanted = { .name = name, .address = address };
+	struct wanted wanted = { .name = name };
 	bool found;
 	int fd;
 
+	wanted.address = address;
 	wanted.elf = open_elf(lookup, path, &fd);
 	if (!wanted.elf)
 		return -ENOENT;

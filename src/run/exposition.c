@@ -43,7 +43,7 @@ static int follow_link(char path[PATH_MAX])
 	if (len < 0)
 		return -errno;
 	to[len] = '\0';
-	strcpy(folder, path);
+	snprintf(folder, sizeof(folder), "%s", path);
 	if (*to == '/')
 		n = snprintf(path, PATH_MAX, "%s", to);
 	else
