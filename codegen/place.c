@@ -102,6 +102,8 @@ LLVMValueRef cg_ctx_item(struct cg *cg, struct ctx_item item)
 		return narrow(cg, value, item);
 	case CTX_RESULT:
 		return narrow(cg, cg_rt(cg, "jb_function_result", &ctx, 1), item);
+	case CTX_ZERO:
+		return cg_int(cg, 0);
 	case CTX_MEMORY:
 		break;
 	case CTX_CONST:

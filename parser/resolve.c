@@ -59,7 +59,7 @@ static bool is_known_elsewhere(const char *name)
 		"debugf", "default_str_length", "dw_ustack", "fail", "find",
 		"flags", "has_cpid", "is_array", "is_err", "is_integer",
 		"is_literal", "is_ptr", "is_str", "is_unsigned_integer", "kfunc_allowed",
-		"kfunc_exist", "memcmp", "override", "path", "percpu_kaddr",
+		"memcmp", "override", "path", "percpu_kaddr",
 		"probetype", "sarg0", "sarg1", "sarg2", "sarg3",
 		"sarg4", "sarg5", "signal", "signal_name", "signal_thread",
 		"skboutput", "socket_cookie", "static_assert", "str_concat", "strcap",

@@ -293,8 +293,12 @@ static const struct spec *expand_first(struct resolve *resolve, const struct nod
 		unsigned errors = diag_errors(resolve->diags);
 		struct spec *spec = parse_spec(resolve, alternative);
 
-		if (spec && diag_errors(resolve->diags) == errors && expand_spec(resolve, spec))
-			return spec;
+		if (!spec || diag_errors(resolve->diags) != errors || !expand_spec(resolve, spec))
+			continue;
+		if (!resolve->why && resolve->front->mistakes.n)
+			resolve->why = arena_printf(resolve->arena, "chosen: %s",
+						    resolve->front->mistakes.data[0].text);
+		return spec;
 	}
 	report_mistakes(resolve, node->span);
 	return NULL;

@@ -92,6 +92,17 @@ static bool check_kaddr(struct check *check, struct node *node)
 	return true;
 }
 
+static bool check_kfunc_exist(struct check *check, struct node *node)
+{
+	const char *name;
+
+	if (!check_const_str(check, node->args, &name))
+		return false;
+	node->type = type_bool();
+	node->value = lookup_kernel_proto(check->lookup, NULL, name) != NULL;
+	return true;
+}
+
 static void *gen_constant(struct cg *cg, const struct node *node, void *dst)
 {
 	(void)dst;
@@ -196,6 +207,8 @@ const struct builtin builtins_symbol[] = {
 	  .doc = "The symbol of the current process that holds an address." },
 	{ .name = "kaddr", .proto = "u64 kaddr(const string name)", .check = check_kaddr, .gen = gen_constant,
 	  .doc = "Address of a kernel symbol." },
+	{ .name = "kfunc_exist", .proto = "bool kfunc_exist(const string name)", .check = check_kfunc_exist, .gen = gen_constant,
+	  .doc = "Does this kernel's BTF have a function of this name? Known when the script is compiled." },
 	{ .name = "cgroupid", .proto = "u64 cgroupid(const string path)", .check = check_cgroupid, .gen = gen_constant,
 	  .doc = "Id of the cgroup with this folder." },
 	{ .name = "cgroup_path", .proto = "cgroup_path_t cgroup_path(int id, [const string filter])",

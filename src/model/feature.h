@@ -149,6 +149,7 @@ enum ctx_kind {
 	CTX_DURATION, /* span: ns between entry and return */
 	CTX_WORD,     /* fentry, fexit: word `index` of the function's arguments */
 	CTX_RESULT,   /* fexit: what the function returned */
+	CTX_ZERO,     /* nothing: one function of a pattern does not have what others have */
 	CTX_MEMORY,   /* no scalar: its bytes lie at ctx + offset and are read from there */
 	CTX_CONST,    /* `value` itself */
 	CTX_USER, /* `size` bytes of user memory at register `offset` + register `index` * scale + value */

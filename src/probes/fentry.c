@@ -12,16 +12,35 @@
 #include "probes/point.h"
 #include "probes/probes.h"
 
-#define SPANS_MAX 16 /* spans of more functions than this are attached quicker by kprobes */
+#define TRAMPOLINES_MAX 64
+#define SPANS_MAX	16 /* spans of more functions than this are attached quicker by kprobes */
 
 /* --- attach points --- */
+
+/* Trampolines are made one by one; a link over many functions is made at once, and costs little more when it fires. */
+static bool many_by_link(struct resolve *resolve, const struct spec *spec, unsigned flags,
+			 const struct provider *by_kprobe)
+{
+	enum kernel_feature feature =
+		flags & KERNFUNC_RETURN ? FEATURE_KPROBE_SESSION : FEATURE_KPROBE_MULTI;
+	size_t before = resolve->plan ? resolve->plan->targets.n : 0;
+
+	if (!kernfunc_expand(resolve, spec, flags | KERNFUNC_BTF | KERNFUNC_FEW, by_kprobe))
+		return false;
+	if (!resolve->served_by && resolve->plan &&
+	    resolve->plan->targets.n - before > TRAMPOLINES_MAX &&
+	    lookup_feature(resolve->lookup, FEATURE_KPROBE) &&
+	    lookup_feature(resolve->lookup, feature))
+		resolve_serve(resolve, by_kprobe,
+			      "served by kprobes: one link attaches all these functions at once");
+	return true;
+}
 
 static bool expand(struct resolve *resolve, const struct spec *spec, unsigned flags,
 		   const struct provider *by_kprobe)
 {
 	if (lookup_feature(resolve->lookup, FEATURE_FENTRY))
-		return kernfunc_expand(resolve, spec, flags | KERNFUNC_BTF | KERNFUNC_FEW,
-				       by_kprobe);
+		return many_by_link(resolve, spec, flags, by_kprobe);
 	if (!lookup_feature(resolve->lookup, FEATURE_KPROBE))
 		return kernmiss_kernel(resolve, spec);
 	resolve_serve(resolve, by_kprobe,
@@ -68,7 +87,7 @@ bool kernspan_expand(struct resolve *resolve, const struct spec *spec)
 {
 	bool kprobe = lookup_feature(resolve->lookup, FEATURE_KPROBE);
 	bool multi = lookup_feature(resolve->lookup, FEATURE_KPROBE_MULTI);
-	bool session = multi && lookup_feature(resolve->lookup, FEATURE_KPROBE_SESSION);
+	bool session = kprobe && multi && lookup_feature(resolve->lookup, FEATURE_KPROBE_SESSION);
 	bool fentry = !session && lookup_feature(resolve->lookup, FEATURE_FENTRY);
 	unsigned flags = KERNFUNC_RETURN | KERNFUNC_PROTO | (multi ? 0 : KERNFUNC_FEW);
 
@@ -147,6 +166,27 @@ static const struct type *result_of(const struct target *target)
 	return proto ? proto->result : NULL;
 }
 
+/* For the verifier, libbpf loads each program once, for a function of the kernel itself: modules' come as copies of it. */
+static const char *load_for(const struct resolve *resolve, const struct instance *instance)
+{
+	const struct kernfunc *first = kernfunc_of(instance->targets.data[0]);
+
+	if (!first->module)
+		return first->name;
+	return lookup_kernel_proto(resolve->lookup, NULL, "bpf_fentry_test1") ? "bpf_fentry_test1"
+									      : "vfs_read";
+}
+
+/* To be called when the instance is planned: the parts that are split off are copies of it. */
+static void split_off(struct resolve *resolve, struct instance *instance, size_t from)
+{
+	struct instance *other = instance_split(resolve, instance, from);
+
+	if (other->attach_function)
+		other->attach_function = load_for(resolve, other);
+	kernfunc_split_results(resolve, other);
+}
+
 void kernfunc_split_results(struct resolve *resolve, struct instance *instance)
 {
 	const struct type *first = result_of(instance->targets.data[0]);
@@ -165,44 +205,46 @@ void kernfunc_split_results(struct resolve *resolve, struct instance *instance)
 	for (size_t i = 0; i < n; i++)
 		instance->targets.data[i] = sorted[i];
 	if (kept < n)
-		kernfunc_split_results(resolve, instance_split(resolve, instance, kept));
+		split_off(resolve, instance, kept);
 }
 
-/* For the verifier, libbpf loads each program once, for a function of the kernel itself: modules' come as copies of it. */
-static const char *load_for(const struct resolve *resolve, const struct instance *instance)
-{
-	const struct kernfunc *first = kernfunc_of(instance->targets.data[0]);
-
-	if (!first->module)
-		return first->name;
-	return lookup_kernel_proto(resolve->lookup, NULL, "bpf_fentry_test1") ? "bpf_fentry_test1"
-									      : "vfs_read";
-}
-
-static bool plan_trampoline(struct resolve *resolve, struct instance *instance, bool at_return)
+static void plan_trampoline(struct resolve *resolve, struct instance *instance, bool at_return)
 {
 	instance->section = at_return ? "fexit" : "fentry";
 	instance->mode = PROBE_MODE_FENTRY;
 	instance->attach_type = at_return ? JB_TRACE_FEXIT : JB_TRACE_FENTRY;
 	instance->attach_function = load_for(resolve, instance);
+}
+
+/* Without cookies a program can tell its function only if it has one. */
+static void split_all(struct resolve *resolve, struct instance *instance)
+{
 	if (!instance->uses_probe || lookup_feature(resolve->lookup, FEATURE_FENTRY_COOKIE))
-		return true;
-	for (size_t i = instance->targets.n - 1; i > 0; i--)
-		instance_split(resolve, instance, i)->attach_function =
-			kernfunc_of(instance->targets.data[i])->name;
-	return true;
+		return;
+	for (size_t i = instance->targets.n - 1; i > 0; i--) {
+		struct instance *other = instance_split(resolve, instance, i);
+
+		other->attach_function = load_for(resolve, other);
+	}
 }
 
 static bool fentry_plan(struct resolve *resolve, struct instance *instance)
 {
-	return plan_trampoline(resolve, instance, false);
+	plan_trampoline(resolve, instance, false);
+	split_all(resolve, instance);
+	return true;
 }
 
-/* The kernel refuses to read the result of a function without one. */
 static bool fexit_plan(struct resolve *resolve, struct instance *instance)
 {
+	size_t first = resolve->instances.n;
+
+	plan_trampoline(resolve, instance, true);
 	kernfunc_split_results(resolve, instance);
-	return plan_trampoline(resolve, instance, true);
+	for (size_t i = first, n = resolve->instances.n; i < n; i++)
+		split_all(resolve, resolve->instances.data[i]);
+	split_all(resolve, instance);
+	return true;
 }
 
 static bool span_plan(struct resolve *resolve, struct instance *instance)

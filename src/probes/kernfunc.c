@@ -179,7 +179,7 @@ static void match_name(struct kernwant *want, const struct kernel_symbol *symbol
 		vec_push(arena, &want->found, *symbol);
 	} else if (is_clone_suffix(suffix)) {
 		vec_push(arena, &want->clones, *symbol);
-	} else if (strstr(suffix, ".part.")) {
+	} else if (strstr(suffix, ".part.") && !strstr(suffix, ".cold")) {
 		vec_push(arena, &want->parts, *symbol);
 	}
 }
@@ -240,7 +240,7 @@ static struct kernfunc *add_target(struct kernwant *want, const struct kernel_sy
 	func->module = symbol->module ? arena_strdup(arena, symbol->module) : NULL;
 	func->address = symbol->address ? symbol->address + want->distance : 0;
 	func->distance = want->distance;
-	func->any = glob_is(want->func) || (want->module && glob_is(want->module));
+	func->any = (want->func && glob_is(want->func)) || (want->module && glob_is(want->module));
 	target->own = func;
 	target->offset = want->distance;
 	return func;
@@ -412,18 +412,27 @@ const struct type *kernfunc_args(struct resolve *resolve, const struct target *t
 	return proto && !kernfunc_of(target)->distance ? proto->args : NULL;
 }
 
+/* The functions of a pattern return this and that: what is no number is taken as one, so that they agree. */
+static const struct type *common_result(const struct type *result)
+{
+	if (type_plain(result)->kind == TYPE_INT)
+		return result;
+	return type_int(result->size, result->kind != TYPE_BOOL);
+}
+
 struct ctx_item kernfunc_result(const struct target *target, struct ctx_item item,
 				const struct type **type)
 {
-	const struct kernel_proto *proto = kernfunc_of(target)->proto;
+	const struct kernfunc *func = kernfunc_of(target);
+	const struct type *result = func->proto ? func->proto->result : NULL;
 
-	if (!proto || !proto->result)
-		return proto ? (struct ctx_item){ .kind = CTX_NONE } : item;
-	if (!type_is_scalar(proto->result))
+	if (func->proto && !result)
+		return (struct ctx_item){ .kind = func->any ? CTX_ZERO : CTX_NONE };
+	if (!result || !type_is_scalar(result))
 		return item;
-	*type = proto->result;
-	item.size = proto->result->size;
-	item.is_signed = type_is_signed(proto->result);
+	*type = func->any ? common_result(result) : result;
+	item.size = result->size;
+	item.is_signed = type_is_signed(*type);
 	return item;
 }
 

@@ -32,7 +32,8 @@ static const char *reason(int err)
 	case -ERANGE:
 		return "the offset is beyond the function's end";
 	case -EBUSY:
-		return "something else has changed this function's code";
+		return "its code does not begin as tracing needs it (written in assembly, or "
+		       "changed by something else)";
 	case -E2BIG:
 		return "too many programs are attached to this function";
 	case -EMFILE:

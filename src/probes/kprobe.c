@@ -194,8 +194,10 @@ static bool span_plan(struct resolve *resolve, struct instance *instance)
 /* Targets whose result has another type need a program of their own. */
 static bool fexit_plan(struct resolve *resolve, struct instance *instance)
 {
+	bool ok = span_plan(resolve, instance);
+
 	kernfunc_split_results(resolve, instance);
-	return span_plan(resolve, instance);
+	return ok;
 }
 
 static int attach(struct run *run, const struct plan_probe *probe, int prog_fd, bool at_return)

@@ -148,6 +148,7 @@ void report_read(struct run *run);     /* the kernel's counters into run->counte
 void report_counters(struct run *run); /* while running: news only */
 void report_totals(struct run *run);   /* at exit */
 void report_attached(struct run *run);
+void report_choice(struct run *run, const struct plan_probe *probe); /* its `why` */
 void report_error(struct run *run, struct span span, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void report_warning(struct run *run, struct span span, const char *fmt, ...)

@@ -326,6 +326,8 @@ static int attach_probe(struct run *run, const struct plan_probe *probe)
 			probe->program, probe->section, probe->n_targets,
 			probe->n_targets == 1 ? "" : "s", run->links.n - links,
 			run->links.n - links == 1 ? "" : "s");
+	if (run->options.verbose && !err && probe->why)
+		report_choice(run, probe);
 	return err;
 }
 

@@ -297,8 +297,32 @@ void run_status(const struct run *run, struct run_status *status)
 		status->missing += is_missing(run, probe) ? probe->n_targets : 0;
 }
 
+/* "kprobe:f and 3 more: served by fentry: ..." */
+void report_choice(struct run *run, const struct plan_probe *probe)
+{
+	FILE *messages = run->options.messages;
+
+	if (run->options.quiet || out_takes_messages(&run->out) || !probe->n_targets)
+		return;
+	fprintf(messages, "%s", probe->targets[0]->name);
+	if (probe->n_targets > 1)
+		fprintf(messages, " and %u more", probe->n_targets - 1);
+	fprintf(messages, ": %s\n", probe->why);
+	fflush(messages);
+}
+
+static void report_choices(struct run *run)
+{
+	const struct plan_probe *probe;
+
+	vec_each (probe, &run->plan->probes)
+		if (probe->why && run->options.warnings)
+			report_choice(run, probe);
+}
+
 void report_totals(struct run *run)
 {
+	report_choices(run);
 	report_read(run);
 	tell_lost(run);
 	total_lost(run);
