@@ -482,6 +482,8 @@ void kernfunc_list(struct lookup *lookup, const char *provider, const char *patt
 				   .arg = arg };
 	const char *colon = strchr(pattern, ':');
 
+	if (!lookup_feature(lookup, FEATURE_KPROBE) && !lookup_feature(lookup, FEATURE_FENTRY))
+		return;
 	if (colon) {
 		listing.module =
 			arena_strndup(lookup_arena(lookup), pattern, (size_t)(colon - pattern));

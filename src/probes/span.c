@@ -1,9 +1,11 @@
 /*
- * span: one firing per completed call, of a user function or of a system call. User functions are hooked at both
+ * span: one firing per completed call, of a user function or of a system call; functions of the kernel are handed on. User functions are hooked at both
  * ends, by a session where the kernel has it; system calls by the raw tracepoints that see all of them. How an entry
  * finds its return is codegen's and the runtime's business.
  */
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "lookup/lookup.h"
 #include "parser/resolve.h"
@@ -95,13 +97,27 @@ static bool syscall_expand(struct resolve *resolve, const struct spec *spec)
 	return n || syscall_unknown(resolve, pattern);
 }
 
+/* FUNCTION alone, unless it is one of the process that -p gives; vmlinux or a loaded module in the place of a file. */
+static bool names_kernel(const struct spec *spec)
+{
+	char path[128];
+
+	if (spec->n_parts == 1)
+		return !spec->pid;
+	if (spec->n_parts != 2 || strchr(spec->part[0], '/') || !*spec->part[0])
+		return false;
+	if (kernfunc_is_vmlinux(spec->part[0]))
+		return true;
+	snprintf(path, sizeof(path), "/sys/module/%s/initstate", spec->part[0]);
+	return access(path, F_OK) == 0;
+}
+
 static bool span_expand(struct resolve *resolve, const struct spec *spec)
 {
 	if (spec->n_parts == 2 && !strcmp(spec->part[0], "syscall"))
 		return syscall_expand(resolve, spec);
-	if (spec->n_parts == 1 && !spec->pid) {
+	if (names_kernel(spec))
 		return kernspan_expand(resolve, spec);
-	}
 	return userfunc_expand(resolve, spec, USERFUNC_RETURN);
 }
 
@@ -238,7 +254,7 @@ static void span_list(struct lookup *lookup, const char *pattern,
 
 /* clang-format off */
 const struct provider providers_span[] = {
-	{ .name = "span", .syntax = "span:FILE:FUNCTION or span:syscall:NAME",
+	{ .name = "span", .syntax = "span:FILE:FUNCTION, span:[MODULE:]FUNCTION or span:syscall:NAME",
 	  .doc = "completed call: arguments at its entry, retval and duration (ns) at its return",
 	  .flags = PROVIDER_USER | PROVIDER_FILTERED | PROVIDER_FUNCTION | PROVIDER_SPAN,
 	  .expand = span_expand, .args = span_args, .arg = span_arg, .args_field = span_args_field,
