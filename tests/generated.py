@@ -196,13 +196,17 @@ def present():
     return [point for point in PROBES if not refused(f"{point} {{ }} interval:s:1 {{ }}")]
 
 
+def is_meant(name):
+    return name in "generated programs"
+
+
 def main():
     options = argparse.ArgumentParser()
     options.add_argument("name", nargs="?", default="")
     options.add_argument("--programs", type=int, default=PROGRAMS)
     options.add_argument("--seed", type=int, default=SEED)
     given = options.parse_args()
-    if given.name not in "generated programs":
+    if not is_meant(given.name):
         print("0 passed, 0 failed, 0 skipped")
         return 0
     if os.geteuid():

@@ -6,6 +6,8 @@
                         PATH: a file or folder of the build that is wanted besides jbtrace and the programs of the tests
     vm.py live [NAME]   runs tests/live.py there; last line: passed, failed, skipped. build/artifacts/second-kernel.log
                         tells meanwhile where it is
+    vm.py generated [NAME]
+                        the same with tests/generated.py
 
 Exit status 125: there was no machine, or it ended before the command did; stderr has the reason.
 """
@@ -19,6 +21,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent)]
+import generated  # noqa: E402
 import guest  # noqa: E402
 import live  # noqa: E402
 import root  # noqa: E402
@@ -57,7 +60,7 @@ def run(argv):
 
 
 class Filter:
-    """Passes what live.py says on to stdout, all but its last line, whose numbers are kept."""
+    """Passes what a suite says on to stdout, all but its last line, whose numbers are kept."""
 
     RESULT = re.compile(rb"(\d+) passed, (\d+) failed, (\d+) skipped\n")
 
@@ -77,9 +80,13 @@ class Filter:
         sys.stdout.buffer.flush()
 
 
-def live_command(name):
+# The suites: which tests they have for a name that is asked for.
+SUITES = {"live": live.chosen, "generated": generated.is_meant}
+
+
+def suite_command(suite, name):
     factor = float(os.environ.get("JB_TIME_FACTOR", "1")) * TIME_FACTOR
-    return f"JB_BUILD={shlex.quote(guest.BUILD)} JB_TIME_FACTOR={factor} python3 tests/live.py {shlex.quote(name)}"
+    return f"JB_BUILD={shlex.quote(guest.BUILD)} JB_TIME_FACTOR={factor} python3 tests/{suite}.py {shlex.quote(name)}"
 
 
 def judge(machine, status, trouble, result):
@@ -98,19 +105,21 @@ def judge(machine, status, trouble, result):
     return [log.count("passed"), log.count("failed") + 1, log.count("skipped")]
 
 
-def run_live(argv):
+def execute_suite(suite, argv):
     name = argv[0] if argv else ""
-    if not live.chosen(name):
+    if not SUITES[suite](name):
         return [0, 0, 0]
     seconds = int(os.environ.get("JB_VM_SECONDS", LIVE_SECONDS))
     out = Filter()
     artifacts = guest.TREE / guest.BUILD / "artifacts"
     artifacts.mkdir(exist_ok=True)
     try:
-        machine, status, trouble, warnings = guest.execute(live_command(name), seconds, out, sys.stderr.buffer,
+        machine, status, trouble, warnings = guest.execute(suite_command(suite, name), seconds, out, sys.stderr.buffer,
                                                            watch=artifacts / "second-kernel.log")
     except root.Missing as reason:
-        print(f"skip: all live tests on a second kernel: {reason}")
+        if suite != "live":
+            return [0, 0, 0]  # that suite has told it
+        print(f"skip: all tests on a second kernel: {reason}")
         return [0, 0, 1]
     print(f"kernel: {machine.machine.release}")
     if warnings:
@@ -118,8 +127,8 @@ def run_live(argv):
     return judge(machine, status, trouble, out.result)
 
 
-def run_suite(argv):
-    result = run_live(argv)
+def run_suite(suite, argv):
+    result = execute_suite(suite, argv)
     print("{} passed, {} failed, {} skipped".format(*result))
     return 1 if result[1] else 0
 
@@ -127,12 +136,11 @@ def run_suite(argv):
 def main(argv):
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: sys.exit(143))
-    modes = {"run": run, "live": run_suite}
-    if len(argv) < 2 or argv[1] not in modes:
+    if len(argv) < 2 or argv[1] not in ("run", *SUITES):
         print(__doc__.strip(), file=sys.stderr)
         return 2
     try:
-        return modes[argv[1]](argv[2:])
+        return run(argv[2:]) if argv[1] == "run" else run_suite(argv[1], argv[2:])
     except KeyboardInterrupt:
         return 130
 
