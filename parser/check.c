@@ -120,6 +120,8 @@ const struct type *check_spelled(struct checker *c, const struct spelled *spelle
 	spelling.space = space;
 	spelling.type_of = typeof_expr;
 	spelling.arg = c;
+	if (c->pub.instance && c->pub.instance->targets.n)
+		spelling.path = c->pub.instance->targets.data[0]->path;
 	return spelled_type(&spelling, spelled);
 }
 

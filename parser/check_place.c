@@ -156,18 +156,23 @@ static const struct type *insert_deref(struct checker *c, struct node *node)
 	return base;
 }
 
-/* Arguments that a span's entry must keep for the return. */
-static void note_saved(struct checker *c, const struct field *field)
+/* A member of args: can it be read, and must a span's entry keep it for the return? */
+static bool check_context_field(struct checker *c, struct node *node)
 {
 	struct instance *instance = c->pub.instance;
 	const struct provider *provider = instance->provider;
 	struct ctx_item item;
 
 	if (!provider->args_field || !instance->targets.n)
-		return;
-	item = provider->args_field(instance->targets.data[0], instance->args, field);
+		return true;
+	item = provider->args_field(instance->targets.data[0], instance->args, node->field);
 	if (item.kind == CTX_SAVED && item.index < 32)
 		instance->saved_args |= 1u << item.index;
+	if (item.kind != CTX_NONE || !item.why)
+		return true;
+	diag_error(c->pub.diags, node->name_span.end ? node->name_span : node->span, "args.%s %s",
+		   node->name, item.why);
+	return false;
 }
 
 static const struct type *data_loc_type(struct checker *c, const struct type *type)
@@ -212,8 +217,8 @@ const struct type *check_field(struct checker *c, struct node *node)
 	node->field = type_field(plain, node->name, &node->offset);
 	if (!node->field)
 		return no_field(c, node, plain);
-	if (is_args(node->a))
-		note_saved(c, node->field);
+	if (is_args(node->a) && !check_context_field(c, node))
+		return node->type = type_error();
 	return field_type(c, node);
 }
 

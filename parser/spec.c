@@ -12,6 +12,9 @@
 struct needs {
 	bool fields; /* of args: each shape of it needs its own program */
 	bool args, duration, probe, loop;
+	VEC(const char *) names; /* of the fields */
+	int whole;		 /* how often args is used otherwise than for a field */
+	struct arena *arena;
 };
 
 /* --- parts --- */
@@ -306,6 +309,11 @@ static const struct spec *expand_first(struct resolve *resolve, const struct nod
 
 /* --- instances --- */
 
+static bool is_args(const struct node *node)
+{
+	return node->kind == NODE_CALL && node->builtin && node->builtin->flags & BUILTIN_ARGS;
+}
+
 static bool scan_node(struct node *node, void *arg)
 {
 	struct needs *needs = arg;
@@ -313,9 +321,14 @@ static bool scan_node(struct node *node, void *arg)
 
 	if (node->kind == NODE_FOR_RANGE || node->kind == NODE_WHILE || node->kind == NODE_FOR_MAP)
 		needs->loop = true;
+	if (node->kind == NODE_FIELD && is_args(node->a)) {
+		vec_push(needs->arena, &needs->names, node->name);
+		needs->whole--; /* its args is visited next */
+	}
 	if (node->kind != NODE_CALL || !node->builtin)
 		return true;
 	flags = node->builtin->flags;
+	needs->whole += (flags & BUILTIN_ARGS) != 0;
 	needs->fields |= (flags & BUILTIN_ARGS) != 0;
 	needs->args |= (flags & (BUILTIN_ARGS | BUILTIN_VALUE)) != 0;
 	needs->duration |= (flags & BUILTIN_DURATION) != 0;
@@ -323,9 +336,9 @@ static bool scan_node(struct node *node, void *arg)
 	return true;
 }
 
-static struct needs scan(struct node *probe)
+static struct needs scan(struct arena *arena, struct node *probe)
 {
-	struct needs needs = { 0 };
+	struct needs needs = { .arena = arena };
 
 	if (probe->a)
 		ast_walk(probe->a, scan_node, &needs);
@@ -354,10 +367,27 @@ static struct instance *add_instance(struct resolve *resolve, struct node *probe
 	return instance;
 }
 
+/* Can one program read what is used of both? Functions are told apart by what they take besides, which nobody asks for. */
+static bool same_args(const struct type *a, const struct type *b, const struct needs *needs,
+		      const struct target *target)
+{
+	const char *const *name;
+
+	if (a == b || !a || !b || !target->path || needs->whole)
+		return a == b;
+	vec_each (name, &needs->names) {
+		const struct field *x = type_field(a, *name, NULL), *y = type_field(b, *name, NULL);
+
+		if (!x || !y || x->type != y->type || x->offset != y->offset)
+			return false;
+	}
+	return true;
+}
+
 /* One instance for all targets, or one for each shape of `args` when the body looks at its fields. */
 static void make_instances(struct resolve *resolve, struct node *probe, const struct spec *spec)
 {
-	struct needs needs = scan(probe);
+	struct needs needs = scan(resolve->arena, probe);
 	size_t first = resolve->instances.n;
 	struct target **target;
 
@@ -369,7 +399,7 @@ static void make_instances(struct resolve *resolve, struct node *probe, const st
 		if (needs.fields && spec->provider->args)
 			args = spec->provider->args(resolve, *target);
 		for (size_t i = first; i < resolve->instances.n; i++)
-			if (resolve->instances.data[i]->args == args)
+			if (same_args(resolve->instances.data[i]->args, args, &needs, *target))
 				instance = resolve->instances.data[i];
 		if (!instance) {
 			instance = add_instance(resolve, probe, spec, &needs);

@@ -127,6 +127,8 @@ static const struct type *unknown(const struct spelling *s, const struct spelled
 	}
 	if (!search.nearest.best && has_btf)
 		lookup_each_type(s->lookup, try_candidate, &search);
+	if (s->lookup && s->path && !lookup_user_type(s->lookup, s->path, spelling))
+		diag_hint(s->diags, "%s", lookup_error(s->lookup));
 	if (search.nearest.best) {
 		diag_hint_nearest(s->diags, arena_printf(s->arena, "%.*s%s", (int)search.skip,
 							 spelling, search.nearest.best));
@@ -134,11 +136,21 @@ static const struct type *unknown(const struct spelling *s, const struct spelled
 	}
 	if (s->lookup && !has_btf)
 		diag_hint(s->diags, "%s", lookup_error(s->lookup));
-	else if (s->space == SPACE_USER)
-		diag_hint(s->diags, "types of the target's DWARF are not supported yet");
 	diag_hint(s->diags, "define it in the script, before the first probe: %s { ... };",
 		  spelling);
 	return type_error();
+}
+
+/* What somebody else than the script defines. */
+static const struct type *found_type(const struct spelling *s, const char *spelling)
+{
+	const struct type *type = NULL;
+
+	if (s->lookup)
+		type = lookup_kernel_type(s->lookup, spelling);
+	if (!type && s->lookup && s->path)
+		type = lookup_user_type(s->lookup, s->path, spelling);
+	return type;
 }
 
 static const struct type *tag_type(const struct spelling *s, const struct spelled *spelled,
@@ -147,8 +159,8 @@ static const struct type *tag_type(const struct spelling *s, const struct spelle
 	const char *spelling = arena_printf(s->arena, "%s %s", keyword, spelled->name);
 	const struct type *type = type_find(s->types, spelling);
 
-	if (!type && s->lookup)
-		type = lookup_kernel_type(s->lookup, spelling);
+	if (!type)
+		type = found_type(s, spelling);
 	if (type)
 		return type;
 	if (s->forward && spelled->pointers && spelled->kind != SPELLED_ENUM)
@@ -162,8 +174,8 @@ static const struct type *name_type(const struct spelling *s, const struct spell
 
 	if (!type)
 		type = type_find(s->types, spelled->name);
-	if (!type && s->lookup)
-		type = lookup_kernel_type(s->lookup, spelled->name);
+	if (!type)
+		type = found_type(s, spelled->name);
 	if (type)
 		return type;
 	for (int i = 0; i < 3; i++) {

@@ -2,7 +2,7 @@
 #define JB_PARSER_SPELLED_H
 /*
  * A type as it is written in a script, to a type. The names of C and of the language are known here; what is not
- * is asked of the script's own definitions, of the rows, and of the kernel's BTF, in this order.
+ * is asked of the script's own definitions, of the rows, of the kernel's BTF, and of the traced file, in this order.
  */
 #include "lookup/lookup.h"
 #include "parser/ast.h"
@@ -12,6 +12,7 @@ struct spelling {
 	struct diags *diags;
 	struct types *types;
 	struct lookup *lookup; /* may be NULL: no kernel types */
+	const char *path; /* of the file whose debug information may define types; NULL: none */
 	const struct registry *registry;
 	uint32_t max_strlen; /* size of `string` */
 	enum space space;    /* what pointers that are written here point into */

@@ -151,6 +151,7 @@ static long list_one(struct listing *listing, const char *pattern, FILE *message
 
 	listing->lookup = lookup_new(types_new(listing->arena));
 	lookup_set_pid(listing->lookup, listing->pid);
+	lookup_set_verbose(listing->lookup, listing->verbose);
 	if (strncmp(pattern, "struct ", 7) == 0 || strncmp(pattern, "union ", 6) == 0 ||
 	    strncmp(pattern, "enum ", 5) == 0)
 		n = list_type(listing, pattern);

@@ -87,21 +87,35 @@ static void *gen_arg(struct cg *cg, const struct node *node, void *dst)
 	return cg_ctx_item(cg, find_arg(cg_instance(cg), arg_number(node), &type));
 }
 
-/* User functions would need debug information, kernel functions and events the kernel's. */
+/* The registers of the arguments may hold anything at a return. */
+static bool no_user_args(struct check *check, struct node *node, const struct target *target)
+{
+	const struct type *type = NULL;
+
+	if (find_arg(check->instance, 0, &type).kind == CTX_NONE) {
+		check_error(check, node, "args is not available in '%s' probes",
+			    check->instance->provider->name);
+		diag_hint(check->diags,
+			  "a span has args and arg0, arg1, ... at the return: span:FILE:FUNCTION");
+		return false;
+	}
+	lookup_user_proto(check->lookup, target->path, target->offset, target->func);
+	check_error(check, node, "the arguments have no names here: %s",
+		    lookup_error(check->lookup));
+	diag_hint(check->diags, "use arg0 for the first parameter, arg1 for the second, ..., and a "
+				"cast: ((struct NAME *)arg0)->MEMBER");
+	return false;
+}
+
+/* User functions need debug information, kernel functions and events the kernel's. */
 static bool no_args(struct check *check, struct node *node)
 {
 	const struct instance *instance = check->instance;
 	const struct target *target = first_target(instance);
 	const struct type *type = NULL;
 
-	if (target && target->path && target->func) {
-		check_error(check, node, "not supported yet: args of user functions (needs DWARF)");
-		diag_hint(check->diags,
-			  find_arg(instance, 0, &type).kind != CTX_NONE
-				  ? "use arg0, arg1, ... and a cast"
-				  : "a span has arg0, arg1, ... at the return: span:FILE:FUNCTION");
-		return false;
-	}
+	if (target && target->path && (target->func || instance->provider->args) && check->lookup)
+		return no_user_args(check, node, target);
 	if (instance->provider->args && check_unknown_kernel_type(check, node, "args"))
 		return false;
 	check_error(check, node, "args is not available in '%s' probes", instance->provider->name);

@@ -282,12 +282,7 @@ static const struct type *convert(struct lookup *lookup, uint32_t id)
 
 /* --- completing structs --- */
 
-/*
- * Where the bits of a bit field are read: in the naturally aligned unit of its declared type; when
- * that reaches over the end of a packed struct, in the smallest integer that holds them from their
- * first byte on.
- */
-static void place_bits(struct field *field, uint32_t bits, uint32_t bit_size, uint32_t struct_size)
+void field_place_bits(struct field *field, uint32_t bits, uint32_t bit_size, uint32_t struct_size)
 {
 	uint32_t unit = field->type->size;
 
@@ -320,7 +315,7 @@ static void fill_field(struct lookup *lookup, struct field *field, const struct 
 	field->type = convert(lookup, btf_members(t)[i].type);
 	field->offset = bits / 8;
 	if (bit_size && bit_size <= 64)
-		place_bits(field, bits, bit_size, t->size);
+		field_place_bits(field, bits, bit_size, t->size);
 	for (inner = field->type; inner->kind == TYPE_ARRAY;)
 		inner = inner->base;
 	if (inner->kind == TYPE_STRUCT)
@@ -420,7 +415,11 @@ void lookup_complete(struct lookup *lookup, const struct type *type)
 {
 	while (type && (type->kind == TYPE_PTR || type->kind == TYPE_ARRAY))
 		type = type->base;
-	if (type && (type->kind == TYPE_STRUCT || type->kind == TYPE_ENUM))
+	if (!type || (type->kind != TYPE_STRUCT && type->kind != TYPE_ENUM))
+		return;
+	if (type->source && type->source != lookup)
+		dwarf_complete((struct type *)type);
+	else
 		complete(lookup, (struct type *)type);
 }
 

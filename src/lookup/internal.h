@@ -18,6 +18,7 @@ struct tracefs_facts; /* tracefs.c */
 struct ksyms;	      /* ksyms.c */
 struct func_facts;    /* btf_func.c */
 struct blacklist;     /* kernfuncs.c */
+struct dwarf_facts;   /* dwarf_func.c */
 
 struct lookup {
 	struct arena *arena;
@@ -31,9 +32,11 @@ struct lookup {
 	struct ksyms *ksyms;
 	struct func_facts
 		*funcs; /* NULL until the first question about a kernel function's arguments */
-	struct blacklist *blacklist;	     /* NULL until the first question about it */
-	int pid;			     /* of a listing */
-	int fentry_error;		     /* -errno of its trial */
+	struct blacklist *blacklist; /* NULL until the first question about it */
+	struct dwarf_facts *dwarf;   /* NULL until the first question about debug information */
+	int pid;		     /* of a listing */
+	bool is_verbose;	     /* of a listing */
+	int fentry_error;	     /* -errno of its trial */
 	signed char features[FEATURE_COUNT]; /* 0 not tried, 1 there, -1 missing */
 };
 
@@ -42,6 +45,7 @@ int lookup_fail(struct lookup *lookup, int error, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 
 void btf_facts_free(struct btf_facts *btf);
+void dwarf_facts_free(struct dwarf_facts *dwarf);
 void func_facts_free(struct func_facts *funcs);
 void tracefs_facts_free(struct tracefs_facts *tracefs);
 
@@ -50,6 +54,18 @@ struct btf;
 struct btf_type;
 struct btf *kernel_btf(struct lookup *lookup); /* NULL: cannot be read */
 const struct type *kernel_type_by_id(struct lookup *lookup, uint32_t id);
+
+/* --- dwarf_type.c for btf.c --- */
+/* Fills a struct that it made: type->source is a file's then, where BTF's have the lookup. */
+void dwarf_complete(struct type *type);
+
+/* --- btf.c for dwarf_type.c --- */
+/*
+ * Make field->type a bit field of `bit_size` bits, `bits` after the start of a struct of `struct_size` bytes: read in the
+ * naturally aligned unit of its declared type; when that reaches over the end of a packed struct, in the smallest integer
+ * that holds them from their first byte on.
+ */
+void field_place_bits(struct field *field, uint32_t bits, uint32_t bit_size, uint32_t struct_size);
 
 /* --- btf.c for tracefs.c and features.c --- */
 /* The number of a kernel function in BTF, 0: none, or no BTF. */

@@ -16,7 +16,8 @@
 	F(dwarf_begin_elf) F(dwarf_end) F(dwarf_addrdie) F(dwarf_nextcu) F(dwarf_offdie) F(dwarf_ranges) \
 	F(dwarf_child) F(dwarf_siblingof) F(dwarf_haspc) F(dwarf_getsrclines) F(dwarf_getsrc_die) F(dwarf_lineno) \
 	F(dwarf_linesrc) F(dwarf_getsrcfiles) F(dwarf_filesrc) F(dwarf_attr) F(dwarf_attr_integrate) \
-	F(dwarf_formudata) F(dwarf_formstring) F(dwarf_diename) F(dwarf_dieoffset) F(dwarf_tag) \
+	F(dwarf_formudata) F(dwarf_formsdata) F(dwarf_formref_die) F(dwarf_whatform) \
+	F(dwarf_getlocation) F(dwarf_entrypc) F(dwarf_formstring) F(dwarf_diename) F(dwarf_dieoffset) F(dwarf_tag) \
 	F(dwfl_begin) F(dwfl_end) F(dwfl_report_begin_add) F(dwfl_report_module) F(dwfl_report_end) \
 	F(dwfl_module_info) F(dwfl_attach_state) F(dwfl_thread_state_registers) F(dwfl_thread_state_register_pc) \
 	F(dwfl_getthread_frames) F(dwfl_frame_pc)

@@ -26,6 +26,7 @@ void lookup_free(struct lookup *lookup)
 {
 	if (!lookup)
 		return;
+	dwarf_facts_free(lookup->dwarf);
 	func_facts_free(lookup->funcs); /* built on the kernel's BTF */
 	btf_facts_free(lookup->btf);
 	tracefs_facts_free(lookup->tracefs);
@@ -60,6 +61,16 @@ void lookup_set_pid(struct lookup *lookup, int pid)
 int lookup_pid(const struct lookup *lookup)
 {
 	return lookup->pid;
+}
+
+void lookup_set_verbose(struct lookup *lookup, bool verbose)
+{
+	lookup->is_verbose = verbose;
+}
+
+bool lookup_is_verbose(const struct lookup *lookup)
+{
+	return lookup->is_verbose;
 }
 
 /* Files of /proc and tracefs have no size, and end at the first empty read. */

@@ -23,6 +23,9 @@ struct arena *lookup_arena(struct lookup *lookup);
 /* For listing: the process whose files are meant, 0: none. */
 void lookup_set_pid(struct lookup *lookup, int pid);
 int lookup_pid(const struct lookup *lookup);
+/* For listing: arguments will be shown, so those that cost much to find are wanted, too. */
+void lookup_set_verbose(struct lookup *lookup, bool verbose);
+bool lookup_is_verbose(const struct lookup *lookup);
 
 /* --- kernel BTF (btf.c) --- */
 /* "struct task_struct", "enum x", or a typedef; completed. NULL: not there. */
@@ -85,6 +88,29 @@ const struct elf_symbol *elf_find(const struct elf *elf, const char *name);
 int64_t elf_file_offset(struct lookup *lookup, const char *path, uint64_t address);
 /* The demangled name without its parameter list ("A::b(int)" -> "A::b"), in the arena. */
 const char *elf_plain_cpp_name(struct arena *arena, const char *demangled);
+
+/* --- debug information of programs and libraries (dwarf_func.c): opened, and libdw loaded, by the first question --- */
+/*
+ * Where a parameter lies at the entry of its function: the offset of its field is 8 * the number of the argument register
+ * that holds it, or says that none does.
+ */
+enum user_arg {
+	USER_ARG_STACK = 1 << 16, /* a scalar at offset - USER_ARG_STACK above the return address */
+	USER_ARG_STRUCT = 2 << 16, /* a struct, or what else is larger than a register */
+	USER_ARG_VECTOR =
+		3 << 16, /* float, double, vectors: in a register that programs cannot read */
+};
+struct user_proto {
+	const struct type
+		*args; /* a struct with a field for each; functions with the same share it */
+	const struct type *result; /* NULL: none, or none that the result's register holds whole */
+	bool is_vector_result;	   /* it is a float or double */
+};
+/* Of the function that begins at `offset` of the file. NULL: not known, and lookup_error says why. */
+const struct user_proto *lookup_user_proto(struct lookup *lookup, const char *path, uint64_t offset,
+					   const char *name);
+/* "struct foo", "enum x", or a typedef of the file; completed. NULL: not there, or no debug information. */
+const struct type *lookup_user_type(struct lookup *lookup, const char *path, const char *spelling);
 
 /* --- static probes of programs and libraries (usdt.c) --- */
 /* A note of type stapsdt, as <sys/sdt.h> writes it for each place of a probe. */

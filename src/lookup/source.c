@@ -9,8 +9,7 @@
 #include <gelf.h>
 #include <unistd.h>
 
-#include "lookup/internal.h"
-#include "lookup/libdw.h"
+#include "lookup/dwarf.h"
 
 enum {
 	/* Of several units; libdw needs some 60 bytes for each. */
@@ -33,6 +32,7 @@ struct span_list {
 struct unit {
 	Dwarf_Off die;
 	struct span_list functions;
+	bool has_lines; /* they were asked for */
 };
 
 struct source {
@@ -163,18 +163,44 @@ static bool open_lines(struct source *source, const char *path)
 	return found;
 }
 
-struct source *source_open(const char *path)
+struct source *source_open_or(const char *path, const char **why)
 {
 	struct source *source = mem_alloc(sizeof(*source));
 
 	*source = (struct source){ .fd = -1 };
+	*why = "has no debug information";
 	/* The library is not loaded for files without debug information, which are most. */
-	if (open_lines(source, path) && is_sound(source->elf) && (source->dw = libdw_load()))
-		source->dwarf = source->dw->dwarf_begin_elf(source->elf, DWARF_C_READ, NULL);
+	if (open_lines(source, path)) {
+		*why = "has debug information, but there is no " LIBDW_LIBRARY
+		       " (package " LIBDW_PACKAGE ")";
+		source->dw = libdw_load();
+	}
+	if (source->dw) {
+		*why = "has debug information that cannot be read";
+		if (is_sound(source->elf))
+			source->dwarf = source->dw->dwarf_begin_elf(source->elf, DWARF_C_READ, NULL);
+	}
 	if (source->dwarf)
 		return source;
 	source_close(source);
 	return NULL;
+}
+
+struct source *source_open(const char *path)
+{
+	const char *why;
+
+	return source_open_or(path, &why);
+}
+
+const struct libdw *source_libdw(const struct source *source)
+{
+	return source->dw;
+}
+
+Dwarf *source_dwarf(const struct source *source)
+{
+	return source->dwarf;
 }
 
 void source_close(struct source *source)
@@ -250,13 +276,11 @@ static void add_functions(struct source *source, struct span_list *list, Dwarf_D
 	} while (dw->dwarf_siblingof(&die, &die) == 0);
 }
 
-/* Its lines are decoded by libdw on first need and stay in memory, as do its functions here. */
-static const struct unit *know_unit(struct source *source, Dwarf_Die *die)
+/* Its functions stay in memory. */
+static struct unit *know_unit(struct source *source, Dwarf_Die *die)
 {
 	Dwarf_Off offset = source->dw->dwarf_dieoffset(die);
 	struct unit *unit;
-	Dwarf_Lines *lines;
-	size_t n = 0;
 
 	for (size_t i = 0; i < source->n_known; i++)
 		if (source->known[i].die == offset)
@@ -266,10 +290,25 @@ static const struct unit *know_unit(struct source *source, Dwarf_Die *die)
 	*unit = (struct unit){ .die = offset };
 	add_functions(source, &unit->functions, die, 0);
 	sort_spans(&unit->functions);
-	if (source->dw->dwarf_getsrclines(die, &lines, &n) == 0)
-		source->n_lines += n;
 	source->n_lines += unit->functions.n;
 	return unit;
+}
+
+/* Its lines are decoded by libdw on first need and stay in memory as well. */
+static void know_lines(struct source *source, struct unit *unit, Dwarf_Die *die)
+{
+	Dwarf_Lines *lines;
+	size_t n = 0;
+
+	if (!unit->has_lines && source->dw->dwarf_getsrclines(die, &lines, &n) == 0)
+		source->n_lines += n;
+	unit->has_lines = true;
+}
+
+bool source_function(struct source *source, uint64_t address, Dwarf_Die *unit, Dwarf_Die *function)
+{
+	return find_unit(source, address, unit) &&
+	       find_span(source, &know_unit(source, unit)->functions, address, function);
 }
 
 static bool is_scope(int tag)
@@ -385,11 +424,14 @@ unsigned source_find(struct source *source, struct arena *arena, uint64_t addres
 {
 	Dwarf_Die unit, chain[DEPTH_MAX];
 	struct symbol_line *made;
+	struct unit *known;
 	unsigned n;
 
 	if (!find_unit(source, address, &unit))
 		return 0;
-	n = find_chain(source, know_unit(source, &unit), address, chain);
+	known = know_unit(source, &unit);
+	know_lines(source, known, &unit);
+	n = find_chain(source, known, address, chain);
 	*lines = made = arena_alloc(arena, (n + 1) * sizeof(*made));
 	line_of_address(source, arena, &unit, address, &made[0]);
 	if (!n)

@@ -16,6 +16,7 @@
 #include "probes/regs.h"
 #include "probes/point.h"
 #include "probes/rawsys.h"
+#include "probes/userargs.h"
 #include "probes/userfunc.h"
 
 #define PREFIX	     "span:syscall:"
@@ -129,7 +130,7 @@ static const struct type *span_args(struct resolve *resolve, const struct target
 	const char *event;
 
 	if (!is_syscall(target))
-		return NULL;
+		return userargs_type(resolve, target);
 	event = arena_printf(resolve->arena, "sys_enter_%s",
 			     lookup_syscall_name(resolve->lookup, (int)target->number));
 	tracepoint = lookup_tracepoint(resolve->lookup, "syscalls", event);
@@ -148,7 +149,7 @@ static struct ctx_item span_arg(const struct target *target, int n, const struct
 		};
 	}
 	if (n < 0)
-		return regs_result();
+		return userargs_result(target, type);
 	if (n >= REGS_ARGS)
 		return (struct ctx_item){ .kind = CTX_NONE };
 	return (struct ctx_item){ .kind = CTX_SAVED, .size = 8, .index = (unsigned)n };
@@ -161,7 +162,8 @@ static struct ctx_item span_args_field(const struct target *target, const struct
 	uint32_t first = args->n_fields ? args->fields[0].offset : 0;
 	struct ctx_item item;
 
-	(void)target;
+	if (!is_syscall(target))
+		return userargs_saved_field(target, args, field);
 	if (field->offset <= first)
 		item = (struct ctx_item){ .kind = CTX_SYS_REGS,
 					  .offset = regs_host()->syscall_number };
@@ -200,10 +202,16 @@ static void plan_user(struct resolve *resolve, struct instance *instance)
 
 static bool span_plan(struct resolve *resolve, struct instance *instance)
 {
-	if (is_syscall(instance->targets.data[0]))
+	size_t first = resolve->instances.n;
+
+	if (is_syscall(instance->targets.data[0])) {
 		plan_syscall(instance);
-	else
-		plan_user(resolve, instance);
+		return true;
+	}
+	userargs_plan_results(resolve, instance);
+	plan_user(resolve, instance);
+	for (size_t i = first; i < resolve->instances.n; i++)
+		plan_user(resolve, resolve->instances.data[i]);
 	return true;
 }
 

@@ -8,6 +8,7 @@
 #include "probes/modes.h"
 #include "probes/probes.h"
 #include "probes/regs.h"
+#include "probes/userargs.h"
 #include "probes/userfunc.h"
 
 static bool uprobe_expand(struct resolve *resolve, const struct spec *spec)
@@ -30,9 +31,8 @@ static struct ctx_item uprobe_arg(const struct target *target, int n, const stru
 /* The argument registers may hold anything at the return. */
 static struct ctx_item uretprobe_arg(const struct target *target, int n, const struct type **type)
 {
-	(void)target;
 	*type = NULL;
-	return n < 0 ? regs_result() : (struct ctx_item){ .kind = CTX_NONE };
+	return n < 0 ? userargs_result(target, type) : (struct ctx_item){ .kind = CTX_NONE };
 }
 
 static bool plan_section(struct resolve *resolve, struct instance *instance, const char *section)
@@ -52,6 +52,11 @@ static bool uprobe_plan(struct resolve *resolve, struct instance *instance)
 
 static bool uretprobe_plan(struct resolve *resolve, struct instance *instance)
 {
+	size_t first = resolve->instances.n;
+
+	userargs_plan_results(resolve, instance);
+	for (size_t i = first; i < resolve->instances.n; i++)
+		plan_section(resolve, resolve->instances.data[i], "uretprobe");
 	return plan_section(resolve, instance, "uretprobe");
 }
 
@@ -89,9 +94,10 @@ static void uretprobe_list(struct lookup *lookup, const char *pattern,
 const struct provider providers_uprobe[] = {
 	{ .name = "uprobe", .alias = "u",
 	  .syntax = "uprobe:FILE:FUNCTION[+OFFSET], uprobe:FILE:ADDRESS, uprobe:FILE:cpp:\"NAME\"",
-	  .doc = "entry of a function in a program or library: argN",
+	  .doc = "entry of a function in a program or library: argN, args.NAME",
 	  .flags = PROVIDER_USER | PROVIDER_FILTERED | PROVIDER_FUNCTION,
-	  .expand = uprobe_expand, .arg = uprobe_arg, .plan = uprobe_plan, .attach = uprobe_attach,
+	  .expand = uprobe_expand, .args = userargs_type, .arg = uprobe_arg,
+	  .args_field = userargs_entry_field, .plan = uprobe_plan, .attach = uprobe_attach,
 	  .list = uprobe_list },
 	{ .name = "uretprobe", .alias = "ur", .syntax = "uretprobe:FILE:FUNCTION, uretprobe:FILE:cpp:\"NAME\"",
 	  .doc = "return of a function in a program or library: retval",

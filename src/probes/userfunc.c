@@ -12,6 +12,7 @@
 
 #include "probes/insn.h"
 #include "probes/point.h"
+#include "probes/userargs.h"
 
 /* What an attach point asks for in each file. */
 struct want {
@@ -485,7 +486,8 @@ static void list_file(const struct listing *listing, const struct binary *binary
 		buf_reset(&line);
 		buf_printf(&line, listing->cpp ? "%s:%s:cpp:\"%s\"" : "%s:%s:%s", listing->provider,
 			   binary->shown, name);
-		listing->emit(listing->arg, line.data, NULL);
+		listing->emit(listing->arg, line.data,
+			      userargs_list(listing->lookup, listing->provider, binary, symbol));
 	}
 	buf_fini(&line);
 }

@@ -106,6 +106,12 @@ void elf_demangle(struct lookup *lookup, const struct elf *elf)
 	(void)elf;
 }
 
+bool lookup_is_verbose(const struct lookup *lookup)
+{
+	(void)lookup;
+	return false;
+}
+
 int lookup_pid(const struct lookup *lookup)
 {
 	(void)lookup;
@@ -246,6 +252,17 @@ static struct elf c_elf = { .path = "/lib/libfake.so", .functions = { c_symbols,
 static struct elf cpp_elf = { .path = "/bin/prog", .functions = { cpp_symbols, 4, 4 } };
 static struct elf go_elf = { .path = "/bin/gone", .functions = { cpp_symbols, 4, 4 } };
 static struct elf stripped_elf = { .path = "/bin/bare" };
+
+/* The fake files have no debug information. */
+const struct user_proto *lookup_user_proto(struct lookup *lookup, const char *path, uint64_t offset,
+					   const char *name)
+{
+	(void)path;
+	(void)offset;
+	(void)name;
+	lookup->error = "it has no debug information";
+	return NULL;
+}
 
 const struct elf *lookup_elf(struct lookup *lookup, const char *path)
 {
