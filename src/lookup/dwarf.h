@@ -53,6 +53,10 @@ bool dwarf_is_member(const struct dwarf_file *file, Dwarf_Die *die);
 /* Elements of an array, 0: not known. */
 uint64_t dwarf_count(const struct dwarf_file *file, Dwarf_Die *array);
 
+/* --- dwarf_spell.c --- */
+/* As the source writes it: "const struct foo *". May be in the arena. */
+const char *dwarf_spell(const struct dwarf_file *file, Dwarf_Die *type);
+
 /* --- dwarf_abi.c --- */
 /* How values of a type travel through a call on x86-64 (System V ABI, 3.2.3). */
 struct passing {

@@ -131,6 +131,8 @@ static void add_param(struct dwarf_file *file, Dwarf_Die *die, unsigned number, 
 	field->offset = USER_ARG_STRUCT;
 	if (!dwarf_type_of(file, die, &type))
 		return;
+	if (file->lookup->is_verbose)
+		field->spelled = dwarf_spell(file, &type);
 	passing = dwarf_passing(file, &type);
 	field->type = dwarf_type(file, &type);
 	if (field->type->kind == TYPE_ARRAY && passing.words == 1 && !passing.is_aggregate)
@@ -210,6 +212,8 @@ static void read_result(struct dwarf_file *file, Dwarf_Die *function, struct use
 		used->words = 1;
 	if (passing.is_aggregate)
 		return;
+	if (file->lookup->is_verbose)
+		proto->spelled_result = dwarf_spell(file, &type);
 	proto->is_vector_result = passing.vectors || passing.memory;
 	proto->result = dwarf_type(file, &type);
 	if (!type_is_scalar(proto->result) || proto->is_vector_result)

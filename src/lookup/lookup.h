@@ -104,7 +104,9 @@ struct user_proto {
 	const struct type
 		*args; /* a struct with a field for each; functions with the same share it */
 	const struct type *result; /* NULL: none, or none that the result's register holds whole */
-	bool is_vector_result;	   /* it is a float or double */
+	const char
+		*spelled_result; /* as the source writes it; only for lists (lookup_set_verbose) */
+	bool is_vector_result;	 /* it is a float or double */
 };
 /* Of the function that begins at `offset` of the file. NULL: not known, and lookup_error says why. */
 const struct user_proto *lookup_user_proto(struct lookup *lookup, const char *path, uint64_t offset,

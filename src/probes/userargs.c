@@ -156,16 +156,18 @@ struct ctx_item userargs_result(const struct target *target, const struct type *
 
 /* --- listing --- */
 
-static const struct type *list_result(struct lookup *lookup, const struct type *result)
+static const struct type *list_result(struct lookup *lookup, const struct user_proto *proto)
 {
 	struct type *type;
 	struct field *field;
 
-	if (!result)
+	if (!proto->result)
 		return NULL;
 	type = arena_new_of(lookup_arena(lookup), struct type);
 	field = arena_new_of(lookup_arena(lookup), struct field);
-	*field = (struct field){ .name = "retval", .type = result };
+	*field = (struct field){ .name = "retval",
+				 .type = proto->result,
+				 .spelled = proto->spelled_result };
 	*type = (struct type){
 		.kind = TYPE_STRUCT, .is_complete = true, .fields = field, .n_fields = 1
 	};
@@ -182,5 +184,5 @@ const struct type *userargs_list(struct lookup *lookup, const char *provider,
 	proto = lookup_user_proto(lookup, binary->path, symbol->offset, symbol->name);
 	if (!proto)
 		return NULL;
-	return strcmp(provider, "uretprobe") ? proto->args : list_result(lookup, proto->result);
+	return strcmp(provider, "uretprobe") ? proto->args : list_result(lookup, proto);
 }
