@@ -439,7 +439,7 @@ static void finish_instances(struct resolve *resolve, size_t first, bool *told)
 static void make_absent(struct resolve *resolve, struct node *probe, const struct node *node)
 {
 	const unsigned wanted = PROVIDER_USER | PROVIDER_FUNCTION;
-	struct needs needs = scan(probe);
+	struct needs needs = scan(resolve->arena, probe);
 	const struct spec *spec = parse_spec(resolve, node->args ? node->args : node);
 	struct target *target = arena_new_of(resolve->arena, struct target);
 	struct instance *instance;
