@@ -20,6 +20,11 @@ result() { # NAME FAILED
 	fi
 }
 
+# What this kernel cannot load is compiled as for one that can.
+assume() { # FILE
+	JBTRACE_ASSUME_FEATURE=kprobe,fentry timeout 20 "$jbtrace" --dump plan "${options[@]}" "$1" >"$tmp/out" 2>&1 </dev/null
+}
+
 try() { # NAME FILE
 	local args options=()
 	# Parameters as in the script's own "For example: jbtrace FILE PARAMETER..." line.
@@ -35,7 +40,9 @@ try() { # NAME FILE
 		result "$1 should be a mistake, but compiles" $?
 		;;
 	*)
-		timeout 20 "$jbtrace" --unsafe --check "${options[@]}" "$2" "${args[@]}" >"$tmp/out" 2>&1 </dev/null
+		if ! timeout 20 "$jbtrace" --unsafe --check "${options[@]}" "$2" "${args[@]}" >"$tmp/out" 2>&1 </dev/null; then
+			grep -q 'this kernel cannot trace its functions' "$tmp/out" && assume "$2"
+		fi
 		result "$1 does not compile" $?
 		;;
 	esac

@@ -178,7 +178,8 @@ struct source *source_open_or(const char *path, const char **why)
 	if (source->dw) {
 		*why = "has debug information that cannot be read";
 		if (is_sound(source->elf))
-			source->dwarf = source->dw->dwarf_begin_elf(source->elf, DWARF_C_READ, NULL);
+			source->dwarf =
+				source->dw->dwarf_begin_elf(source->elf, DWARF_C_READ, NULL);
 	}
 	if (source->dwarf)
 		return source;
