@@ -46,6 +46,8 @@ bool dwarf_strip(const struct dwarf_file *file, Dwarf_Die *type);
 /* An unsigned attribute; `missing` when the DIE has none. */
 uint64_t dwarf_number(const struct dwarf_file *file, Dwarf_Die *die, unsigned name,
 		      uint64_t missing);
+/* Has the DIE itself the attribute? */
+bool dwarf_has(const struct dwarf_file *file, Dwarf_Die *die, unsigned name);
 /* Where a member lies, in bits from the start of what holds it; *bits: its width, 0: no bit field. */
 bool dwarf_place(const struct dwarf_file *file, Dwarf_Die *member, uint64_t *at, uint32_t *bits);
 /* Is the DIE a member that lies in the struct, or a base class? */
@@ -63,6 +65,7 @@ struct passing {
 	unsigned words, vectors; /* registers of class INTEGER and of class SSE; both 0: none */
 	bool memory;		 /* by a copy on the stack */
 	bool reference;		 /* by its address, in one word: C++ classes that are not trivial */
+	bool is_wide;		 /* on the stack, at a multiple of 16 bytes */
 	bool is_aggregate;
 };
 struct passing dwarf_passing(const struct dwarf_file *file, Dwarf_Die *type);

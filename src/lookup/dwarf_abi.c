@@ -15,6 +15,7 @@ enum { WORDS = 2, ELEMENTS_MAX = 16, MEMBERS_MAX = 256 };
 
 struct classes {
 	enum word_class word[WORDS];
+	bool is_wide;	 /* an element needs an alignment of 16 bytes */
 	unsigned budget; /* types that may still be looked at: a damaged file may hold cycles */
 };
 
@@ -45,6 +46,7 @@ static void classify_base(const struct dwarf_file *file, Dwarf_Die *type, uint64
 	uint64_t size = dwarf_number(file, type, DW_AT_byte_size, 8);
 	uint64_t encoding = dwarf_number(file, type, DW_AT_encoding, DW_ATE_signed);
 
+	classes->is_wide |= size >= 16 && encoding != DW_ATE_complex_float;
 	if (encoding == DW_ATE_complex_float && size <= 16) {
 		merge(classes, at, size / 2, CLASS_SSE);
 		merge(classes, at + size / 2, size / 2, CLASS_SSE);
@@ -132,26 +134,116 @@ static void classify(const struct dwarf_file *file, Dwarf_Die *type, uint64_t at
 	}
 }
 
+/* --- classes of C++ --- */
+
+static bool is_aggregate(int tag)
+{
+	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type || tag == DW_TAG_union_type;
+}
+
+/* "vector" for the class "vector<int>": so are its constructors called. */
+static bool is_constructor_name(const char *name, const char *class)
+{
+	size_t len = strcspn(class, "<");
+
+	return strlen(name) == strcspn(name, "<") ? !strncmp(name, class, len) && !name[len]
+						  : !strcmp(name, class);
+}
+
+/* Does the function take (a reference to) the class, besides `this`? */
+static bool copies(const struct dwarf_file *file, Dwarf_Die *function, const Dwarf_Die *class)
+{
+	Dwarf_Die param, type;
+
+	if (file->dw->dwarf_child(function, &param) != 0)
+		return false;
+	do {
+		if (file->dw->dwarf_tag(&param) != DW_TAG_formal_parameter ||
+		    dwarf_has(file, &param, DW_AT_artificial))
+			continue;
+		if (!dwarf_type_of(file, &param, &type))
+			return false;
+		if (file->dw->dwarf_tag(&type) == DW_TAG_reference_type ||
+		    file->dw->dwarf_tag(&type) == DW_TAG_rvalue_reference_type)
+			return dwarf_type_of(file, &type, &type) && dwarf_strip(file, &type) &&
+			       type.addr == class->addr;
+		return false;
+	} while (file->dw->dwarf_siblingof(&param, &param) == 0);
+	return false;
+}
+
+/* A destructor, copy or move constructor that the source defines. */
+static bool is_special(const struct dwarf_file *file, Dwarf_Die *function, Dwarf_Die *class)
+{
+	const char *name = file->dw->dwarf_diename(function);
+	const char *of = file->dw->dwarf_diename(class);
+
+	if (!name || dwarf_has(file, function, DW_AT_artificial) ||
+	    dwarf_number(file, function, DW_AT_defaulted, 0) == DW_DEFAULTED_in_class)
+		return false;
+	return *name == '~' ||
+	       (of && is_constructor_name(name, of) && copies(file, function, class));
+}
+
+static bool is_by_reference(const struct dwarf_file *file, Dwarf_Die *class, unsigned *budget);
+
+static bool makes_reference(const struct dwarf_file *file, Dwarf_Die *child, Dwarf_Die *class,
+			    unsigned *budget)
+{
+	const char *name = file->dw->dwarf_diename(child);
+	Dwarf_Die type;
+
+	if (file->dw->dwarf_tag(child) == DW_TAG_subprogram)
+		return is_special(file, child, class);
+	if (!dwarf_is_member(file, child))
+		return file->dw->dwarf_tag(child) == DW_TAG_inheritance;
+	if (name && !strncmp(name, "_vptr", 5))
+		return true;
+	return dwarf_type_of(file, child, &type) && dwarf_strip(file, &type) &&
+	       is_aggregate(file->dw->dwarf_tag(&type)) && is_by_reference(file, &type, budget);
+}
+
+/*
+ * Is it not trivial for the purposes of calls (Itanium C++ ABI, 1.1)? Some compilers say so; else it is what the source
+ * defines of it, of its members and of its bases.
+ */
+static bool is_by_reference(const struct dwarf_file *file, Dwarf_Die *class, unsigned *budget)
+{
+	uint64_t told = dwarf_number(file, class, DW_AT_calling_convention, 0);
+	Dwarf_Die child;
+
+	if (told == DW_CC_pass_by_reference || told == DW_CC_pass_by_value)
+		return told == DW_CC_pass_by_reference;
+	if (file->dw->dwarf_child(class, &child) != 0)
+		return false;
+	do {
+		if (!*budget)
+			return false;
+		--*budget;
+		if (makes_reference(file, &child, class, budget))
+			return true;
+	} while (file->dw->dwarf_siblingof(&child, &child) == 0);
+	return false;
+}
+
 struct passing dwarf_passing(const struct dwarf_file *file, Dwarf_Die *type)
 {
 	struct classes classes = { .budget = MEMBERS_MAX };
 	struct passing passing = { 0 };
 	Dwarf_Die plain = *type;
-	int tag;
+	unsigned budget = 4 * MEMBERS_MAX;
 
 	if (!dwarf_strip(file, &plain))
 		return passing;
-	tag = file->dw->dwarf_tag(&plain);
-	passing.is_aggregate = tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
-			       tag == DW_TAG_union_type;
-	if (passing.is_aggregate &&
-	    dwarf_number(file, &plain, DW_AT_calling_convention, 0) == DW_CC_pass_by_reference) {
+	passing.is_aggregate = is_aggregate(file->dw->dwarf_tag(&plain));
+	if (passing.is_aggregate && is_by_reference(file, &plain, &budget)) {
 		passing.reference = true;
 		passing.words = 1;
 		return passing;
 	}
 	classify(file, &plain, 0, &classes, 0);
 	passing.memory = classes.word[0] == CLASS_MEMORY;
+	passing.is_wide = classes.is_wide;
 	for (int i = 0; i < WORDS && !passing.memory; i++) {
 		passing.words += classes.word[i] == CLASS_INTEGER;
 		passing.vectors += classes.word[i] == CLASS_SSE;

@@ -90,8 +90,11 @@ struct used {
 
 static uint32_t place_on_stack(struct used *used, const struct passing *passing, uint64_t size)
 {
-	uint32_t place = USER_ARG_STACK + (uint32_t)used->stack;
+	uint32_t place;
 
+	if (passing->is_wide)
+		used->stack = (used->stack + 15) / 16 * 16;
+	place = USER_ARG_STACK + (uint32_t)used->stack;
 	if (used->stack + size >= USER_ARG_STACK)
 		return USER_ARG_STRUCT;
 	used->stack += (size + 7) / 8 * 8;

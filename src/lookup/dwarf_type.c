@@ -24,7 +24,7 @@ uint64_t dwarf_number(const struct dwarf_file *file, Dwarf_Die *die, unsigned na
 	return value;
 }
 
-static bool has(const struct dwarf_file *file, Dwarf_Die *die, unsigned name)
+bool dwarf_has(const struct dwarf_file *file, Dwarf_Die *die, unsigned name)
 {
 	Dwarf_Attribute attr;
 
@@ -67,8 +67,8 @@ bool dwarf_is_member(const struct dwarf_file *file, Dwarf_Die *die)
 	if (tag == DW_TAG_inheritance)
 		return !dwarf_number(file, die, DW_AT_virtuality, 0);
 	/* Static members of C++ lie elsewhere. */
-	return tag == DW_TAG_member && !has(file, die, DW_AT_external) &&
-	       !has(file, die, DW_AT_declaration);
+	return tag == DW_TAG_member && !dwarf_has(file, die, DW_AT_external) &&
+	       !dwarf_has(file, die, DW_AT_declaration);
 }
 
 /* DWARF 2 and 3 write the offset as an expression: DW_OP_plus_uconst and a number. */
@@ -100,9 +100,10 @@ bool dwarf_place(const struct dwarf_file *file, Dwarf_Die *member, uint64_t *at,
 	*at = 8 * bytes;
 	if (!*bits)
 		return true;
-	if (has(file, member, DW_AT_data_bit_offset)) {
+	if (dwarf_has(file, member, DW_AT_data_bit_offset)) {
 		*at += dwarf_number(file, member, DW_AT_data_bit_offset, 0);
-	} else if (has(file, member, DW_AT_bit_offset)) { /* before DWARF 4: from the other end */
+	} else if (dwarf_has(file, member,
+			     DW_AT_bit_offset)) { /* before DWARF 4: from the other end */
 		unit = 8 * dwarf_number(file, member, DW_AT_byte_size, 4);
 		from_top = dwarf_number(file, member, DW_AT_bit_offset, 0);
 		if (from_top + *bits > unit)
@@ -116,7 +117,7 @@ static uint64_t subrange_count(const struct dwarf_file *file, Dwarf_Die *range)
 {
 	uint64_t last;
 
-	if (has(file, range, DW_AT_count))
+	if (dwarf_has(file, range, DW_AT_count))
 		return dwarf_number(file, range, DW_AT_count, 0);
 	last = dwarf_number(file, range, DW_AT_upper_bound, UINT64_MAX);
 	return last >= INT32_MAX ? 0 : last + 1; /* also -1, of arrays without elements */
@@ -456,7 +457,7 @@ void dwarf_complete(struct type *type)
 	if (type->is_complete || !type->source_id || type->source_id > file->dies.n)
 		return;
 	die = &file->dies.data[type->source_id - 1];
-	if (has(file, die, DW_AT_declaration)) {
+	if (dwarf_has(file, die, DW_AT_declaration)) {
 		found = type->name
 				? lookup_user_type(file->lookup, file->path,
 						   arena_printf(file->lookup->arena, "%s %s",
