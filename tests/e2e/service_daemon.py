@@ -191,6 +191,18 @@ def daemon_status_and_stop(folder):
 
 
 @case
+def records_without_a_place_are_told(folder):
+    """With the terminal goes what a script prints: that is said once, while somebody still listens, and in the log."""
+    said = "what it prints goes nowhere"
+    for argv, is_told in ((), True), (("-o", folder / "x.txt"), False), (("-f", "csv", "-o", f"{folder}/files/"), False), (("--listen", "0"), False):
+        log = folder / "x.log"
+        log.write_text("")
+        with Daemon(folder, *argv, "--log", log, "-e", f'{COUNT} {{ printf("x\\n"); }}') as daemon:
+            equal(daemon.code, 0, daemon.err)
+            equal((said in daemon.err, said in log.read_text()), (is_told, is_told), f"told with {argv}")
+
+
+@case
 def two_daemons_with_one_pid_file(folder):
     with Daemon(folder, "-e", f"{COUNT} {{ @n = count(); }}") as daemon:
         equal(daemon.code, 0, daemon.err)

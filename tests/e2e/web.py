@@ -240,13 +240,31 @@ def health_of_a_good_run():
 
 @case
 def health_with_a_probe_missing():
-    tracer = Jbtrace("--listen", 0, "-e", 'config = { missing_probes = "warn" } uprobe:libc:pthread_spin_lock { } '
-                     'interval:s:1 { }')
-    reply = ask(tracer.port, "/health")
-    equal((reply.status, reply.json["status"]), (503, "unhealthy"), "health")
-    script = reply.json["scripts"][0]
-    equal((script["state"], script["missing"]), ("running", 1), "the script's health")
-    check("1 of 2 probes" in script["why"], f"why: {script['why']}")
+    for function in ("pthread_spin_lock", "no_such_function"):  # the kernel refuses it; it is not there at all
+        tracer = Jbtrace("--listen", 0, "-e", f'config = {{ missing_probes = "warn" }} uprobe:libc:{function} {{ }} interval:s:1 {{ }}')
+        reply = ask(tracer.port, "/health")
+        equal((reply.status, reply.json["status"]), (503, "unhealthy"), f"health without {function}")
+        script = reply.json["scripts"][0]
+        equal((script["state"], script["missing"]), ("running", 1), "the script's health")
+        check("1 of 2 probes" in script["why"], f"why: {script['why']}")
+        attached = re.findall(r"^jbtrace_probe_attached{.*:(\w+)\"} ([01])$", ask(tracer.port, "/metrics").text, re.M)
+        equal(sorted(attached), [("1", "1"), (function, "0")], "jbtrace_probe_attached")
+        tracer.stop()
+
+
+@case
+def health_without_a_probe_that_may_be_missing():
+    tracer = Jbtrace("--listen", 0, "-e", 'config = { missing_probes = "ignore" } uprobe:libc:no_such_function { } interval:s:1 { }')
+    wait_until(lambda: ask(tracer.port, "/health").status == 200, 10, "health")
+
+
+@case
+def hits_of_probes():
+    """What a predicate leaves out is a hit, too; other processes' calls are none."""
+    tracer = Jbtrace("--listen", 0, "--comm", "selfcount", "-c", f"{prog('selfcount')} --no-wait --getppid 25 --linger", "-e",
+                     "tracepoint:syscalls:sys_enter_getppid /pid == 0/ { @never = count(); } interval:s:1 { @ticks = count(); }")
+    pattern = r'^jbtrace_probe_hits_total{.*sys_enter_getppid"} (\d+)$'
+    wait_until(lambda: re.findall(pattern, ask(tracer.port, "/metrics").text, re.M) == ["25"], 10, "25 hits")
 
 
 @case
