@@ -272,7 +272,8 @@ void source_read_csv(struct source *source)
 			reader->after_gap = true;
 			break;
 		case CSV_TORN:
-			source_problem(source, PROBLEM_TORN, csv->line, csv->fields[0].text);
+			source_problem(source, PROBLEM_TORN, csv->line,
+				       csv->n_fields ? csv->fields[0].text : NULL);
 			break;
 		case CSV_UNCLOSED:
 			source_problem(source, PROBLEM_UNCLOSED, csv->line, NULL);

@@ -110,7 +110,7 @@ static void choose_heat(struct history *history, const struct sheet *sheet)
 {
 	for (unsigned i = sheet->n_keys; i < sheet->n_columns && !history->heat_name; i++) {
 		const struct sheet_column *column = &sheet->columns[i];
-		const char *path = column->path;
+		const char *path = column->path, *whole;
 
 		if (column->kind == COLUMN_QUANTILE)
 			path = column->hist_path;
@@ -119,10 +119,10 @@ static void choose_heat(struct history *history, const struct sheet *sheet)
 		history->heat_path = path ? mem_strdup(path) : NULL;
 		history->heat_unit = column->unit;
 		/* The column that it is of: lat of lat_p50; "": the map itself. */
-		history->heat_name = mem_strdup(path ? path : "");
-		history->heat_name[column->kind == COLUMN_HIST ? strlen(history->heat_name)
-				   : strchr(path, '.')	       ? strcspn(path, ".")
-							       : 0] = '\0';
+		whole = path ? path : "";
+		history->heat_name = mem_strdup(whole);
+		if (column->kind == COLUMN_QUANTILE)
+			history->heat_name[strchr(whole, '.') ? strcspn(whole, ".") : 0] = '\0';
 	}
 }
 

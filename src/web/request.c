@@ -331,7 +331,7 @@ enum MHD_Result request_handle(void *cls, struct MHD_Connection *connection, con
 
 	(void)version;
 	(void)upload;
-	(void)upload_size;
+	*upload_size = 0; /* requests have no content here: of any that comes nothing is kept */
 	/* Answers that come before the library has seen the end of the request close the connection. */
 	first = !*state;
 	request.client =
