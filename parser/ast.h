@@ -155,6 +155,7 @@ struct node {
 	const char *shown;     /* the name users know it by, when a macro gave it another */
 	struct span name_span; /* of `name` alone: field, call, map */
 	bool is_unsigned, is_prefix, is_paren, arrow;
+	bool is_holder;	 /* args: one of its fields is taken, not the whole */
 	bool is_time;	 /* an int that was written as a duration: 10us */
 	bool is_bad;	 /* an error about it was told: its type stays unknown */
 	bool is_literal; /* check: the value is known: ints in `value`, strings in text/len */

@@ -194,8 +194,10 @@ static const struct type *field_type(struct checker *c, struct node *node)
 
 const struct type *check_field(struct checker *c, struct node *node)
 {
-	const struct type *type = check_value(c, node->a), *plain;
+	const struct type *type, *plain;
 
+	node->a->is_holder = true;
+	type = check_value(c, node->a);
 	if (is_unknown(type))
 		return type;
 	plain = type_plain(type);

@@ -342,6 +342,8 @@ struct jb_program *jb_compile(const struct jb_source *source, const struct jb_op
 	program->diags = diag_new(arena);
 	copy_options(&program->options, sizeof(program->options), options);
 	good = compile(program, source, diagnostics);
+	if (program->lookup)
+		lookup_settle(program->lookup);
 	if (!good || !program->options.no_warnings)
 		diag_print(program->diags, diagnostics);
 	diag_clear(program->diags);

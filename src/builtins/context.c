@@ -126,8 +126,15 @@ static bool no_args(struct check *check, struct node *node)
 
 static bool check_args(struct check *check, struct node *node)
 {
+	const struct target *target = first_target(check->instance);
+
 	if (!check->instance->args)
 		return no_args(check, node);
+	if (target && target->path && !node->is_holder) {
+		check_error(check, node, "arguments lie in registers, so that args is no whole");
+		diag_hint(check->diags, "take its fields: args.NAME");
+		return false;
+	}
 	node->type = check->instance->args;
 	return true;
 }

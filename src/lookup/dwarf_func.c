@@ -15,11 +15,21 @@ struct dwarf_facts {
 void dwarf_facts_free(struct dwarf_facts *facts)
 {
 	for (size_t i = 0; facts && i < strmap_len(facts->files); i++) {
-		void *file;
+		struct dwarf_file *file;
+		void *found;
 
-		strmap_at(facts->files, i, &file);
-		source_close(((struct dwarf_file *)file)->source);
+		strmap_at(facts->files, i, &found);
+		file = found;
+		source_close(file->source);
+		file->source = NULL;
+		file->dies.n = 0; /* nothing can be completed any more */
 	}
+}
+
+void lookup_settle(struct lookup *lookup)
+{
+	dwarf_facts_free(lookup->dwarf);
+	lookup->dwarf = NULL;
 }
 
 /* --- files --- */

@@ -111,6 +111,8 @@ struct user_proto {
 /* Of the function that begins at `offset` of the file. NULL: not known, and lookup_error says why. */
 const struct user_proto *lookup_user_proto(struct lookup *lookup, const char *path, uint64_t offset,
 					   const char *name);
+/* Compiling is over: types stay what they are, and files that only it needs are closed. */
+void lookup_settle(struct lookup *lookup);
 /* "struct foo", "enum x", or a typedef of the file; completed. NULL: not there, or no debug information. */
 const struct type *lookup_user_type(struct lookup *lookup, const char *path, const char *spelling);
 
