@@ -227,9 +227,8 @@ static void read_result(struct dwarf_file *file, Dwarf_Die *function, struct use
 		return;
 	if (file->lookup->is_verbose)
 		proto->spelled_result = dwarf_spell(file, &type);
-	proto->is_vector_result = passing.vectors || passing.memory;
 	proto->result = dwarf_type(file, &type);
-	if (!type_is_scalar(proto->result) || proto->is_vector_result)
+	if (!type_is_scalar(proto->result) || passing.vectors || passing.memory)
 		proto->result = NULL;
 }
 

@@ -106,7 +106,6 @@ struct user_proto {
 	const struct type *result; /* NULL: none, or none that the result's register holds whole */
 	const char
 		*spelled_result; /* as the source writes it; only for lists (lookup_set_verbose) */
-	bool is_vector_result;	 /* it is a float or double */
 };
 /* Of the function that begins at `offset` of the file. NULL: not known, and lookup_error says why. */
 const struct user_proto *lookup_user_proto(struct lookup *lookup, const char *path, uint64_t offset,

@@ -149,7 +149,7 @@ static struct ctx_item span_arg(const struct target *target, int n, const struct
 		};
 	}
 	if (n < 0)
-		return userargs_result(target, type);
+		return regs_result();
 	if (n >= REGS_ARGS)
 		return (struct ctx_item){ .kind = CTX_NONE };
 	return (struct ctx_item){ .kind = CTX_SAVED, .size = 8, .index = (unsigned)n };
@@ -202,16 +202,11 @@ static void plan_user(struct resolve *resolve, struct instance *instance)
 
 static bool span_plan(struct resolve *resolve, struct instance *instance)
 {
-	size_t first = resolve->instances.n;
-
 	if (is_syscall(instance->targets.data[0])) {
 		plan_syscall(instance);
 		return true;
 	}
-	userargs_plan_results(resolve, instance);
 	plan_user(resolve, instance);
-	for (size_t i = first; i < resolve->instances.n; i++)
-		plan_user(resolve, resolve->instances.data[i]);
 	return true;
 }
 

@@ -31,8 +31,9 @@ static struct ctx_item uprobe_arg(const struct target *target, int n, const stru
 /* The argument registers may hold anything at the return. */
 static struct ctx_item uretprobe_arg(const struct target *target, int n, const struct type **type)
 {
+	(void)target;
 	*type = NULL;
-	return n < 0 ? userargs_result(target, type) : (struct ctx_item){ .kind = CTX_NONE };
+	return n < 0 ? regs_result() : (struct ctx_item){ .kind = CTX_NONE };
 }
 
 static bool plan_section(struct resolve *resolve, struct instance *instance, const char *section)
@@ -52,11 +53,6 @@ static bool uprobe_plan(struct resolve *resolve, struct instance *instance)
 
 static bool uretprobe_plan(struct resolve *resolve, struct instance *instance)
 {
-	size_t first = resolve->instances.n;
-
-	userargs_plan_results(resolve, instance);
-	for (size_t i = first; i < resolve->instances.n; i++)
-		plan_section(resolve, resolve->instances.data[i], "uretprobe");
 	return plan_section(resolve, instance, "uretprobe");
 }
 

@@ -1,6 +1,9 @@
 #ifndef JB_PROBES_USERARGS_H
 #define JB_PROBES_USERARGS_H
-/* Parameters and results of user functions as their debug information has them. */
+/*
+ * Parameters of user functions as their debug information has them. retval stays the register that it always is: a script
+ * means the same with debug information and without.
+ */
 #include "parser/resolve.h"
 
 /* provider->args: NULL when nothing is known; no_args of builtins/context.c asks lookup for the reason. */
@@ -10,11 +13,6 @@ struct ctx_item userargs_entry_field(const struct target *target, const struct t
 				     const struct field *field);
 struct ctx_item userargs_saved_field(const struct target *target, const struct type *args,
 				     const struct field *field);
-
-/* For plan: when the body reads retval, its type is looked up, and targets of other types get programs of their own. */
-void userargs_plan_results(struct resolve *resolve, struct instance *instance);
-/* retval, after that. */
-struct ctx_item userargs_result(const struct target *target, const struct type **type);
 
 /* What -lv shows of a function: its parameters; of a uretprobe its result, under the name retval. NULL: nothing. */
 const struct type *userargs_list(struct lookup *lookup, const char *provider,
