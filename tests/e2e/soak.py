@@ -264,13 +264,13 @@ def check_counts(last, programs, times):
 
 def check_rows(tables, programs, times):
     """The files hold a row for each call, with its numbers."""
-    rows = csv_rows(tables, "hit")
+    rows = csv_rows(tables, "rows_hit")
     for program, one in zip(programs, times):
         mine = [row for row in rows if row["pid"] == str(program.pid)]
         equal([int(row["key"]) for row in mine], [i % KEYS for i in range(one["rounds"])], "keys in the files, in order")
         equal(sum(int(row["weight"]) for row in mine), one["weight"], "weights in the files")
     equal(len(rows), sum(one["rounds"] for one in times), "rows in the files")
-    check(len(list(tables.glob("hit_*"))) > SECONDS // 10, "hardly any rotation")
+    check(len(list(tables.glob("rows_hit_*"))) > SECONDS // 10, "hardly any rotation")
     shown = sum(int(row["value"]) for row in csv_rows(tables, "cleared_cleared"))
     check(0 < shown <= len(rows), f"{shown} calls were printed before a clear, {len(rows)} were made")
 
