@@ -50,6 +50,9 @@ def need(*programs):
     for program in programs:
         if not shutil.which(program):
             raise Skip(f"needs {program}")
+    # In a changed root no mount namespace can be had.
+    if "unshare" in programs and subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode:
+        raise Skip("no mount namespace can be had here")
 
 
 def wait_until(condition, seconds=10, what="the condition"):

@@ -206,7 +206,7 @@ def allowed_calls():
 
 @case
 def the_call_filter_lets_everything_through(folder):
-    need("strace", "systemd-analyze")
+    need("strace", "systemd-analyze", "unshare")
     allowed = allowed_calls()
     config = f"""
 scripts:
