@@ -135,19 +135,6 @@ static uint32_t find_id(struct lookup *lookup, struct func_table *table, const c
 	return 0;
 }
 
-void lookup_each_kernel_proto(struct lookup *lookup, const char *module,
-			      void (*each)(void *, const char *name), void *arg)
-{
-	struct func_table *table = table_of(lookup, module);
-
-	for (uint32_t id = table->first; table->btf && id < btf__type_cnt(table->btf); id++) {
-		const char *name = func_name(table, id);
-
-		if (name)
-			each(arg, name);
-	}
-}
-
 /* --- types --- */
 
 static const struct btf_type *skip_modifiers(const struct btf *btf, uint32_t *id)
@@ -219,15 +206,10 @@ static const struct type *share_shape(struct lookup *lookup, const struct field 
 	buf_putc(&key, '\0');
 	type = strmap_get(facts->shapes, key.data);
 	if (!type) {
-		type = type_struct(
+		type = type_registers(
 			lookup->types,
 			arena_printf(lookup->arena, "_arguments_%zu", strmap_len(facts->shapes)),
-			false);
-		type->fields = fields;
-		type->n_fields = n;
-		type->size = 8 * n_words;
-		type->align = 8;
-		type->is_complete = true;
+			fields, n, n_words);
 		strmap_put(facts->shapes, key.data, type);
 	}
 	buf_fini(&key);

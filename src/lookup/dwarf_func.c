@@ -170,13 +170,8 @@ static const struct type *share_shape(struct dwarf_file *file, const struct fiel
 			   fields[i].offset);
 	type = strmap_get(file->same, key.data);
 	if (!type) {
-		type = type_struct(file->lookup->types, NULL, false);
+		type = type_registers(file->lookup->types, NULL, fields, n, n);
 		type->name = "args";
-		type->fields = fields;
-		type->n_fields = n;
-		type->size = 8 * n;
-		type->align = 8;
-		type->is_complete = true;
 		strmap_put(file->same, key.data, type);
 	}
 	buf_fini(&key);

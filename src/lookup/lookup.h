@@ -179,9 +179,6 @@ struct kernel_proto {
 /* `module` NULL: the kernel itself. NULL: BTF does not have it. */
 const struct kernel_proto *lookup_kernel_proto(struct lookup *lookup, const char *module,
 					       const char *name);
-/* The functions that BTF knows of the kernel itself (NULL) or a module. */
-void lookup_each_kernel_proto(struct lookup *lookup, const char *module,
-			      void (*each)(void *, const char *name), void *arg);
 /* A descriptor of a module's BTF in the kernel, for attach_btf_obj_fd; the caller closes it. -errno. */
 int lookup_module_btf(const char *module);
 

@@ -283,6 +283,19 @@ struct type *type_struct(struct types *types, const char *name, bool is_union)
 	return type;
 }
 
+struct type *type_registers(struct types *types, const char *name, const struct field *fields,
+			    unsigned n, unsigned n_words)
+{
+	struct type *type = type_struct(types, name, false);
+
+	type->fields = fields;
+	type->n_fields = n;
+	type->size = 8 * n_words;
+	type->align = 8;
+	type->is_complete = true;
+	return type;
+}
+
 struct type *type_enum(struct types *types, const char *name, uint32_t size, bool is_signed)
 {
 	struct type *type = arena_new_of(types->arena, struct type);

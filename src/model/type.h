@@ -119,6 +119,9 @@ const struct type *type_agg(struct types *types, const struct aggregate *aggrega
 			    uint32_t state_size, const struct agg_args *args);
 /* A new struct, empty; the maker fills it in (fields, size, align, is_complete). Found again by type_find. */
 struct type *type_struct(struct types *types, const char *name, bool is_union);
+/* A new struct of n fields (kept, not copied) in so many words of 8 bytes: arguments that lie in registers. */
+struct type *type_registers(struct types *types, const char *name, const struct field *fields,
+			    unsigned n, unsigned n_words);
 struct type *type_enum(struct types *types, const char *name, uint32_t size, bool is_signed);
 /* "struct X", "union X", "enum X", or a typedef's name; NULL when this table does not have it. */
 const struct type *type_find(struct types *types, const char *spelling);

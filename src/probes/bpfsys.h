@@ -18,6 +18,8 @@
 #define JB_TRACE_KPROBE_SESSION 56 /* Linux 6.10 */
 #define JB_TRACE_UPROBE_SESSION 57 /* Linux 6.13 */
 
+#define JB_ENOTSUPP 524 /* the kernel's own "not supported", which has no name in user space */
+
 enum uprobe_flags {
 	UPROBE_RETURN = 1, /* at the return of the function instead of its entry */
 };

@@ -13,8 +13,6 @@
 #include "probes/kernfunc.h"
 #include "probes/modes.h"
 
-#define JB_ENOTSUPP 524 /* the kernel's own "not supported", which has no name in user space */
-
 static const char *reason(int err)
 {
 	switch (err) {

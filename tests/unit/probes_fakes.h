@@ -42,6 +42,18 @@ struct fixture {
 	int pid;
 };
 
+/* What was told of the attach point `text`: these words, about this part of it, with this hint (NULL: any). */
+static inline void assert_error(const struct fixture *fixture, const char *text, int part,
+				const char *error, const char *hint)
+{
+	if (!strstr(fixture->error, error))
+		fail_msg("%s: \"%s\" does not say \"%s\"", text, fixture->error, error);
+	assert_int_equal(fixture->part, part);
+	if (hint && (!fixture->hint || !strstr(fixture->hint, hint)))
+		fail_msg("%s: hint \"%s\" does not say \"%s\"", text,
+			 fixture->hint ? fixture->hint : "", hint);
+}
+
 /* resolve is the first thing a hook gets; the fixture lies around it. */
 static struct fixture *fixture_of(struct resolve *resolve)
 {

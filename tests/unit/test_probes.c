@@ -99,12 +99,7 @@ static void expect_error(struct fixture *fixture, const char *text, int part, co
 {
 	if (expand(fixture, text))
 		fail_msg("%s is accepted", text);
-	if (!strstr(fixture->error, error))
-		fail_msg("%s: \"%s\" does not say \"%s\"", text, fixture->error, error);
-	assert_int_equal(fixture->part, part);
-	if (hint && (!fixture->hint || !strstr(fixture->hint, hint)))
-		fail_msg("%s: hint \"%s\" does not say \"%s\"", text,
-			 fixture->hint ? fixture->hint : "", hint);
+	assert_error(fixture, text, part, error, hint);
 }
 
 static struct instance *plan(struct fixture *fixture, const char *text, const struct instance *uses)
